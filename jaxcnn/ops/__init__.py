@@ -1,0 +1,8 @@
+"""Pure array functions: convolution, pooling, normalisation, colour. No parameters, no modules, no state."""
+
+from jaxcnn.ops.color import pca_color
+from jaxcnn.ops.conv import conv2d
+from jaxcnn.ops.norm import batch_norm, batch_norm_train, local_response_norm
+from jaxcnn.ops.pool import adaptive_avg_pool, avg_pool, max_pool
+
+__all__ = ["adaptive_avg_pool", "avg_pool", "batch_norm", "batch_norm_train", "conv2d", "local_response_norm", "max_pool", "pca_color"]
