@@ -1,0 +1,237 @@
+"""The typed configuration of a run: every default and every check, nowhere else.
+
+A config file returns a `Config`; the command line overrides single fields, `--config.optim.learning_rate=0.02`. Sizes are in pixels,
+durations in epochs unless a name says steps, colour means and deviations on the 0-255 scale.
+"""
+
+import ast
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "caffe", "rmsprop", "adamw", "lamb")
+SCHEDULES = ("constant", "step", "plateau", "polynomial", "exponential", "cosine")
+LOSSES = ("cross_entropy", "lenet_map")
+PRECISIONS = ("float32", "bfloat16")
+INTERPOLATIONS = ("bilinear", "bicubic", "area", "nearest")
+AUGMENTATIONS = ("flip", "shift", "distort", "pca_color", "color_jitter", "erase", "randaugment", "mixup", "cutmix")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot work; the message is one sentence for the user."""
+
+
+@dataclass
+class Data:
+    """Which images, and what is done to them. Host work ends at uint8; what `augment` names runs on the device, inside the step."""
+
+    name: str = "digits"  # "digits" (embedded), "folder", or a TFDS image-classification dataset: mnist, cifar10, imagenet2012 ...
+    data_dir: str = ""  # TFDS data directory ("" = TFDS's own default), or the ROOT of a folder ROOT/{train,val}/CLASS/*.jpg
+    train_split: str = "train"  # TFDS slices work everywhere: "train[:45000]", "train[10%:]"
+    eval_split: str = ""  # "" = "test", else "validation", else "val", whichever the dataset has
+    batch_size: int = 128  # examples in a global batch, over all devices and processes
+    eval_batch_size: int = 0  # 0 = batch_size
+    image_size: int = 0  # side of the square that the network sees; 0 = the network's own
+    channels: int = 0  # 1 or 3; 0 = the network's own. Grey images are repeated, colour ones turned grey (ITU-R 601)
+    pad: int = 0  # background pixels added on every side after resizing: MNIST's 28 become LeNet's 32
+    crop_fraction: float = 1.0  # evaluation: short side resized to image_size / crop_fraction, then the centre is cut out
+    interpolation: str = "bilinear"
+    resize: tuple[int, int] = (0, 0)  # training: short side drawn from [lo, hi], then a random crop (AlexNet, VGG, ResNet)
+    area: tuple[float, float] = (0.0, 0.0)  # training: random-resized crop, share of the area drawn from [lo, hi] (GoogLeNet)
+    aspect: tuple[float, float] = (0.75, 4 / 3)  # and its width / height
+    mean: tuple[float, ...] = ()  # per channel, 0-255; () = measured on the training set (small sets) or ImageNet's
+    std: tuple[float, ...] = ()
+    pixel_mean: str = ""  # .npy with a mean image [H, W, C] subtracted instead of `mean` (AlexNet section 2)
+    augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in this order
+    shift: int = 4  # "shift": zero-pad by this many pixels and crop back at random (ResNet section 4.2)
+    resident: str = "auto"  # "yes": whole set in device memory; "no": streamed; "auto": resident if below resident_mib
+    resident_mib: int = 512
+    threads: int = 0  # reading and decoding threads a process; 0 = one a core
+    prefetch: int = 2  # batches kept ready on the device
+    on_corrupt: str = "error"  # or "skip": replace by a deterministic neighbour and count it in the metrics
+    pca_std: float = 0.1  # "pca_color"
+    mixup: float = 0.2  # "mixup": Beta(a, a)
+    cutmix: float = 1.0  # "cutmix": Beta(a, a)
+    jitter: tuple[float, float, float] = (0.4, 0.4, 0.4)  # "color_jitter": brightness, contrast, saturation
+    erase: float = 0.25  # "erase": probability
+    randaugment: tuple[int, int] = (2, 9)  # "randaugment": operations, magnitude of 10
+    distort: tuple[float, float, float, float] = (12.0, 0.12, 0.12, 2.5)  # "distort": rotation degrees, scale, shear, shift pixels
+
+
+@dataclass
+class Optim:
+    """How the parameters move. `epochs` may be fractional; `steps`, where set, wins over it."""
+
+    name: str = "momentum"  # of OPTIMIZERS; "caffe": v <- mu v - lr (g + wd w), w <- w + v (AlexNet section 5)
+    learning_rate: float = 0.1  # at `batch_size`; no hidden scaling
+    momentum: float = 0.9
+    weight_decay: float = 0.0  # lambda of lambda / 2 |w|^2 added to the loss (adamw, lamb: decoupled)
+    decay_all: bool = False  # also decay biases and BatchNorm's scale and offset
+    bias_rate: float = 1.0  # biases learn at this multiple of the rate (AlexNet's code, Caffe: 2)
+    schedule: str = "constant"  # of SCHEDULES
+    epochs: float = 10.0
+    steps: int = 0
+    warmup: float = 0.0  # epochs of linear warm-up from zero
+    boundaries: tuple[float, ...] = ()  # "step": epochs at which the rate is multiplied by `factor`
+    values: tuple[float, ...] = ()  # "step": multiples of learning_rate after each boundary, instead of powers of `factor`
+    factor: float = 0.1  # "step", "plateau", "exponential"
+    every: float = 1.0  # "exponential": epochs between two multiplications
+    staircase: bool = True  # "exponential": in jumps
+    power: float = 1.0  # "polynomial": rate * (1 - progress) ** power
+    floor: float = 0.0  # "cosine", "polynomial": final share of the rate
+    patience: int = 5  # "plateau": evaluations without a better top-1 error before the rate falls
+    drops: int = 3  # "plateau": how often it may fall
+    rms_decay: float = 0.9  # "rmsprop": TensorFlow's form, epsilon inside the root, accumulator starting at one
+    epsilon: float = 1e-3
+    clip_norm: float = 0.0  # 0 = no clipping of the global gradient norm
+    max_filter_rms: float = 0.0  # convolution filters whose RMS exceeds this are scaled back to it (ZFNet section 3.1: 0.1)
+    accumulate: int = 1  # micro-batches a step
+    ema: float = 0.0  # decay of the averaged weights that evaluation uses; 0 = none
+    loss: str = "cross_entropy"  # of LOSSES
+    label_smoothing: float = 0.0
+    aux_weight: float = 0.3  # weight of each auxiliary head's loss (GoogLeNet section 5)
+
+
+@dataclass
+class Sharding:
+    """The mesh. Sizes multiply to the number of devices; -1 takes what is left."""
+
+    data: int = -1
+    model: int = 1
+    fsdp: bool = False  # shard parameters and optimizer state over `data`
+    model_parallel_linear: bool = False  # shard the large linear layers over `model` ("one weird trick", arXiv:1404.5997)
+
+
+@dataclass
+class Config:
+    """One run."""
+
+    model: str = "lenet"
+    model_args: str = ""  # fields of the network, "dropout_rate=0.3, shortcut='A'"
+    data: Data = field(default_factory=Data)
+    optim: Optim = field(default_factory=Optim)
+    sharding: Sharding = field(default_factory=Sharding)
+    precision: str = "float32"  # of PRECISIONS: the compute type; parameters, statistics and losses stay float32
+    seed: int = 0
+    init_from: str = ""  # workdir or imported weights to start from; layers that do not fit start fresh and are listed
+    frozen: tuple[str, ...] = ()  # layers, by path prefix, that neither learn nor update their statistics
+    eval_every: float = 1.0  # epochs
+    log_every: int = 50  # steps
+    checkpoint_every: float = 1.0  # epochs
+    checkpoint_seconds: float = 600.0  # and at least this often
+    keep: int = 2  # newest checkpoints kept, besides the best
+    steps_per_dispatch: int = 0  # 0 = one on the CPU, up to 25 on accelerators where the data is resident
+    deterministic: bool = False  # deterministic GPU kernels, slower
+    tensorboard: bool = True
+
+
+def model_args(config: Config) -> dict[str, Any]:
+    """`config.model_args` as keyword arguments; raises ConfigError where it does not read as name=literal, name=literal."""
+    try:
+        call = ast.parse(f"f({config.model_args})", mode="eval").body
+        assert isinstance(call, ast.Call) and not call.args
+        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except (SyntaxError, ValueError, AssertionError):
+        raise ConfigError(
+            f"model_args={config.model_args!r} does not read as fields of the network; write it like \"dropout_rate=0.3, shortcut='A'\""
+        ) from None
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as plain, JSON-ready values."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_dict(values: dict[str, Any]) -> Config:
+    """The inverse of `to_dict`; unknown fields raise ConfigError, missing ones take today's default."""
+    return _build(Config, values, "config")
+
+
+def _build(cls: type, values: dict[str, Any], where: str) -> Any:
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{where} has no field {name!r}; its fields are {', '.join(known)}")
+    built = {}
+    for name, value in values.items():
+        kind = known[name].type
+        nested = isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        built[name] = _build(kind, value, f"{where}.{name}") if nested else tuple(value) if isinstance(value, list) else value
+    return cls(**built)
+
+
+def differences(old: Any, new: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """{field path: (old, new)} of the settings in which two dicts from `to_dict` differ."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found |= differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found[f"{prefix}{key}"] = (a, b)
+    return found
+
+
+def _one_of(path: str, value: Any, allowed: tuple) -> None:
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), [str(a) for a in allowed], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"config.{path} is {value!r}; it must be one of {', '.join(map(str, allowed))}{hint}")
+
+
+def _at_least(section: Any, prefix: str, least: float, *names: str) -> None:
+    for name in names:
+        value = getattr(section, name)
+        if value < least:
+            raise ConfigError(f"config.{prefix}{name} is {value}; it must be at least {least:g}")
+
+
+def _share(section: Any, prefix: str, *names: str) -> None:
+    for name in names:
+        value = getattr(section, name)
+        if not 0 <= value < 1:
+            raise ConfigError(f"config.{prefix}{name} is {value}; it must lie in [0, 1)")
+
+
+def validate(config: Config) -> Config:
+    """Returns `config` if every field can work by itself, else raises ConfigError with one sentence. Touches no data and no device."""
+    data, optim = config.data, config.optim
+    _one_of("precision", config.precision, PRECISIONS)
+    _one_of("optim.name", optim.name, OPTIMIZERS)
+    _one_of("optim.schedule", optim.schedule, SCHEDULES)
+    _one_of("optim.loss", optim.loss, LOSSES)
+    _one_of("data.interpolation", data.interpolation, INTERPOLATIONS)
+    _one_of("data.on_corrupt", data.on_corrupt, ("error", "skip"))
+    _one_of("data.resident", data.resident, ("auto", "yes", "no"))
+    _one_of("data.channels", data.channels, (0, 1, 3))
+    for name in data.augment:
+        _one_of("data.augment", name, AUGMENTATIONS)
+    _at_least(data, "data.", 1, "batch_size")
+    _at_least(data, "data.", 0, "eval_batch_size", "image_size", "pad", "shift", "threads", "prefetch", "resident_mib", "pca_std")
+    _at_least(optim, "optim.", 0, "learning_rate", "weight_decay", "steps", "epochs", "warmup", "clip_norm", "max_filter_rms")
+    _at_least(optim, "optim.", 1, "accumulate", "patience")
+    _at_least(config, "", 0, "seed", "steps_per_dispatch", "eval_every", "checkpoint_every", "checkpoint_seconds")
+    _at_least(config, "", 1, "log_every", "keep")
+    _share(optim, "optim.", "momentum", "ema", "label_smoothing", "rms_decay")
+    if not 0 < data.crop_fraction <= 1:
+        raise ConfigError(f"config.data.crop_fraction is {data.crop_fraction}; it must lie in (0, 1]")
+    for name in ("resize", "area", "aspect"):
+        low, high = getattr(data, name)
+        if low < 0 or low > high:
+            raise ConfigError(f"config.data.{name} is ({low}, {high}); it must be an increasing pair of positive numbers")
+    if data.area[1] > 1:
+        raise ConfigError(f"config.data.area is {data.area}; the crop's share of the image cannot exceed 1")
+    if data.resize[1] and data.area[1]:
+        raise ConfigError("config.data.resize and config.data.area are two ways to crop; set one of them")
+    if optim.steps == 0 and optim.epochs == 0:
+        raise ConfigError("config.optim.epochs and config.optim.steps are both 0; one of them says how long to train")
+    if data.batch_size % optim.accumulate:
+        raise ConfigError(f"config.data.batch_size {data.batch_size} does not divide into config.optim.accumulate={optim.accumulate} parts")
+    if optim.values and len(optim.values) != len(optim.boundaries):
+        raise ConfigError(f"config.optim.values has {len(optim.values)} entries for {len(optim.boundaries)} boundaries")
+    if any(v == 0 or v < -1 for v in (config.sharding.data, config.sharding.model)):
+        raise ConfigError("config.sharding sizes are positive, or -1 for what is left")
+    model_args(config)
+    return config
