@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Array = jax.Array
@@ -42,12 +43,12 @@ def max_pool(x: Array, window, stride, *, padding=0, ceil: bool = False) -> Arra
 def avg_pool(x: Array, window, stride, *, padding=0, ceil: bool = False, count_padding: bool = True) -> Array:
     """Mean over windows of x [B, H, W, C] -> [B, H', W', C]; `count_padding` counts padded zeros (never the ceil overhang)."""
     dims, strides, pads, full = _geometry(x, window, stride, padding, ceil)
-    total = lax.reduce_window(x, jnp.zeros((), x.dtype), lax.add, dims, strides, full)
+    total = lax.reduce_window(x, np.zeros((), x.dtype), lax.add, dims, strides, full)
     ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
     if count_padding:
         ones = jnp.pad(ones, pads, constant_values=1)
         full = [(0, f[1] - p[1]) for f, p in zip(full, pads, strict=True)]
-    return total / lax.reduce_window(ones, jnp.zeros((), x.dtype), lax.add, dims, strides, full)
+    return total / lax.reduce_window(ones, np.zeros((), x.dtype), lax.add, dims, strides, full)
 
 
 def adaptive_avg_pool(x: Array, size) -> Array:
