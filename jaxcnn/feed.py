@@ -1,0 +1,91 @@
+"""From a dataset to batches on the devices: streamed through the host, or resident on the device and indexed there.
+
+Both give the same batches. A feed's iterator yields small items, and `fetch(store, item)`, called inside the jitted step, turns an
+item into a batch {image uint8 [B,H,W,C], label int32 [B], mask float32 [B]}.
+"""
+
+import collections
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn import data as data_lib
+from jaxcnn import sharding as sharding_lib
+from jaxcnn.config import Data
+from jaxcnn.data.preprocess import Preprocess
+
+Store = dict[str, jax.Array]
+
+
+class Streamed:
+    """Batches read, decoded and cropped by host threads, sent ahead to the device."""
+
+    def __init__(self, data: Data, source: Any, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
+        self.data, self.source, self.preprocess, self.mesh, self.train, self.seed = data, source, preprocess, mesh, train, seed
+        self.size = len(source)
+        self.store: Store = {}
+
+    def items(self, start_step: int = 0) -> Iterator[dict[str, jax.Array]]:
+        """Device batches from global batch `start_step` on, `prefetch` of them in flight."""
+        batches = data_lib.batches(
+            self.data, self.source, self.preprocess, seed=self.seed, start_step=start_step, train=self.train,
+            process_index=jax.process_index(), process_count=jax.process_count(),
+        )  # fmt: skip
+        ahead: collections.deque = collections.deque()
+        for batch in batches:
+            ahead.append(sharding_lib.put_batch(self.mesh, batch))
+            if len(ahead) > self.data.prefetch:
+                yield ahead.popleft()
+        yield from ahead
+
+    @staticmethod
+    def fetch(store: Store, item: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """The item is the batch."""
+        del store
+        return item
+
+
+class Resident:
+    """The whole split as uint8 in device memory; an item is a batch of indices."""
+
+    def __init__(self, data: Data, source: Any, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
+        self.batch_size = data.batch_size if train else data.eval_batch_size or data.batch_size
+        self.mesh, self.train, self.seed = mesh, train, seed
+        images, labels = data_lib.resident_arrays(data, source, preprocess)
+        self.size = len(labels)
+        self.store = sharding_lib.put_replicated(mesh, {"image": images, "label": labels})
+
+    def items(self, start_step: int = 0) -> Iterator[dict[str, Any]]:
+        """{index int32 [B], mask float32 [B]} from global batch `start_step` on."""
+        whole = np.ones(self.batch_size, np.float32)
+        if self.train:
+            for index in data_lib.index_batches(self.size, self.batch_size, seed=self.seed, start_step=start_step):
+                yield self._put(index, whole)
+            return
+        for k in range(math.ceil(self.size / self.batch_size)):
+            rows = np.arange(k * self.batch_size, (k + 1) * self.batch_size, dtype=np.int32)
+            yield self._put(np.minimum(rows, self.size - 1), (rows < self.size).astype(np.float32))
+
+    def _put(self, index: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
+        if jax.process_count() == 1:
+            return {"index": index, "mask": mask}  # jit transfers them; a host array needs no placement of its own
+        share = len(index) // jax.process_count()
+        mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+        return sharding_lib.put_batch(self.mesh, {"index": index[mine], "mask": mask[mine]})
+
+    def fetch(self, store: Store, item: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """Gathers the batch, split over `data`."""
+        split = sharding_lib.over_data(self.mesh)
+        index = jax.lax.with_sharding_constraint(item["index"], split)
+        batch = {"image": jnp.take(store["image"], index, axis=0), "label": jnp.take(store["label"], index, axis=0), "mask": item["mask"]}
+        return {name: jax.lax.with_sharding_constraint(x, split) for name, x in batch.items()}
+
+
+def make_feed(data: Data, source: Any, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int = 0) -> Streamed | Resident:
+    """Resident where the set is small and needs no random cropping on the host (`config.data.resident`), else streamed."""
+    kind = Resident if data_lib.is_resident(data, source, preprocess) else Streamed
+    return kind(data, source, preprocess, mesh, train=train, seed=seed)

@@ -1,0 +1,112 @@
+"""What stands around a run: its workdir, the lock on it, signals that ask it to stop."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from jaxcnn import config as config_lib
+
+EXIT_INTERRUPTED = 75  # stopped by SIGTERM or Ctrl-C with everything saved: the same command resumes (EX_TEMPFAIL of sysexits.h)
+
+# What may change between two sittings of one run: where things lie and how often they are written, not what is computed.
+RESUMABLE = (
+    "data.data_dir", "data.threads", "data.prefetch", "data.resident", "data.resident_mib", "data.eval_batch_size",
+    "sharding.data", "sharding.model", "sharding.fsdp", "sharding.model_parallel_linear",
+    "optim.epochs", "optim.steps", "eval_every", "log_every", "checkpoint_every", "checkpoint_seconds", "keep",
+    "steps_per_dispatch", "tensorboard", "deterministic",
+)  # fmt: skip
+
+
+class RunError(RuntimeError):
+    """A run that cannot start or go on; the message is one sentence for the user."""
+
+
+class Interrupted(RuntimeError):
+    """The run was asked to stop and has saved its state."""
+
+
+def open_workdir(workdir: str | os.PathLike, need_mib: float) -> pathlib.Path:
+    """Creates `workdir`, or raises RunError where it cannot be written or its disk has less than `need_mib` MiB left."""
+    path = pathlib.Path(workdir).absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.write_text("writable")
+        probe.unlink()
+    except OSError as error:
+        raise RunError(f"the workdir {path} cannot be written: {error.strerror}; choose another with --workdir") from None
+    free = shutil.disk_usage(path).free / 2**20
+    if free < need_mib:
+        raise RunError(f"the disk of {path} has {free:.0f} MiB left and this run's checkpoints need about {need_mib:.0f}; free some or choose another --workdir")
+    return path
+
+
+@contextlib.contextmanager
+def locked(workdir: pathlib.Path) -> Iterator[None]:
+    """Holds the workdir for this process; raises RunError where another run holds it. The lock goes with the process, however it ends."""
+    with (workdir / ".lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            owner = handle.read().strip() or "unknown"
+            raise RunError(f"another run (process {owner}) is writing to {workdir}; wait for it or choose another --workdir") from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+class StopRequest:
+    """True once SIGTERM or SIGINT has come; a second one ends the process at once. Use as a context manager in the main thread."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.signal is not None:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def __exit__(self, *exc) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def check_config(workdir: pathlib.Path, config: config_lib.Config) -> dict[str, tuple]:
+    """Writes `config.json`, or compares with the one that is there.
+
+    Returns the harmless differences {field: (old, new)}; raises RunError naming those that would make it another run.
+    """
+    path = workdir / "config.json"
+    new = config_lib.to_dict(config)
+    changed: dict[str, tuple] = {}
+    if path.is_file():
+        try:
+            changed = config_lib.differences(json.loads(path.read_text()), new)
+        except ValueError:
+            raise RunError(f"{path} is not readable JSON; restore it, or start in another --workdir") from None
+        refused = {name: pair for name, pair in changed.items() if name not in RESUMABLE}
+        if refused:
+            listed = "; ".join(f"{name} was {old!r}, now {now!r}" for name, (old, now) in refused.items())
+            raise RunError(f"{workdir} holds a run with another configuration ({listed}); set it back or choose another --workdir")
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(new, indent=2))
+    partial.replace(path)
+    return changed

@@ -1,0 +1,57 @@
+"""Masked sums and counts, and what is read off them. Every image counts once; sums add over batches, devices and processes."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = jax.Array
+Sums = dict[str, Array]
+
+
+def rank_of_label(logits: Array, labels: Array) -> Array:
+    """How many classes score above the label, [B]: 0 is top-1 correct, below 5 top-5 correct. Ties go to the lower class, NaN ranks last."""
+    own = jnp.take_along_axis(logits, labels[:, None], axis=1)  # [B, 1]
+    earlier = jnp.arange(logits.shape[1])[None, :] < labels[:, None]
+    above = (logits > own) | ((logits == own) & earlier)
+    rank = jnp.sum(above, axis=1)
+    return jnp.where(jnp.all(jnp.isfinite(logits), axis=1), rank, logits.shape[1])
+
+
+def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array) -> Sums:
+    """{loss, top1, top5, count} summed over the examples with mask 1; logits [B, K], the others [B]. Scalars in float32."""
+    rank = rank_of_label(logits, labels)
+    return {
+        "loss": jnp.sum(jnp.where(mask > 0, losses, 0.0)),
+        "top1": jnp.sum(jnp.where(rank < 1, mask, 0.0)),
+        "top5": jnp.sum(jnp.where(rank < 5, mask, 0.0)),
+        "count": jnp.sum(mask),
+    }
+
+
+def confusion_counts(logits: Array, labels: Array, mask: Array) -> Array:
+    """Int32 counts [K, K], row the true class and column the predicted one."""
+    classes = logits.shape[1]
+    predicted = jnp.argmax(logits, axis=1)
+    cells = labels.astype(jnp.int32) * classes + predicted.astype(jnp.int32)
+    counts = jnp.zeros(classes * classes, jnp.int32).at[cells].add(mask.astype(jnp.int32))
+    return counts.reshape(classes, classes)
+
+
+def add(total: dict[str, Any] | None, part: dict[str, Any]) -> dict[str, Any]:
+    """Adds two dicts of sums; `total` None counts as nothing."""
+    return part if total is None else {name: total[name] + part[name] for name in part}
+
+
+def summarize(sums: dict[str, Any]) -> dict[str, float]:
+    """Means of sums: {loss, top1, top5, count}, top-1 and top-5 as shares in [0, 1]. Blocks until the device has them."""
+    count = float(sums["count"])
+    return {name: float(sums[name]) / max(count, 1.0) for name in ("loss", "top1", "top5")} | {"count": count}
+
+
+def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of each class's examples that were recognised, [K]; NaN for a class without examples."""
+    confusion = np.asarray(confusion)
+    totals = confusion.sum(axis=1)
+    return np.where(totals > 0, np.diag(confusion) / np.maximum(totals, 1), np.nan)

@@ -1,0 +1,156 @@
+"""Optimizers and schedules from `config.Optim`, as optax transformations.
+
+The rate reaches the optimizer in two factors: the schedule's, a function of the step, and `rate_scale`, which the training step
+hands in from the state and which the plateau rule lowers after evaluations.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jaxcnn.config import Optim
+
+Array = jax.Array
+Schedule = Callable[[Any], Any]
+
+
+class Plateau(struct.PyTreeNode):
+    """The plateau rule's memory; part of the state, so that a resumed run decides as an undisturbed one."""
+
+    scale: Array
+    best: Array
+    waited: Array
+    dropped: Array
+
+
+def new_plateau() -> Plateau:
+    """No evaluation seen yet."""
+    return Plateau(jnp.ones(()), jnp.full((), jnp.inf), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+
+def update_plateau(plateau: Plateau, error: float, optim: Optim) -> Plateau:
+    """After an evaluation with this top-1 `error`: multiply the rate by `factor` once `patience` evaluations brought nothing better."""
+    better = error < plateau.best
+    waited = jnp.where(better, 0, plateau.waited + 1).astype(jnp.int32)
+    drop = (waited >= optim.patience) & (plateau.dropped < optim.drops)
+    return Plateau(
+        scale=jnp.where(drop, plateau.scale * optim.factor, plateau.scale),
+        best=jnp.minimum(plateau.best, error).astype(jnp.float32),
+        waited=jnp.where(drop, 0, waited).astype(jnp.int32),
+        dropped=(plateau.dropped + drop).astype(jnp.int32),
+    )
+
+
+def total_steps(optim: Optim, steps_per_epoch: float) -> int:
+    """The length of the run in steps, at least one."""
+    return optim.steps or max(1, round(optim.epochs * steps_per_epoch))
+
+
+def make_schedule(optim: Optim, steps_per_epoch: float) -> Schedule:
+    """rate(step): linear warm-up, then the named schedule of the epochs that have passed since step 0."""
+    total = total_steps(optim, steps_per_epoch)
+    warmup = round(optim.warmup * steps_per_epoch)
+
+    def shape(step):
+        epoch = step / steps_per_epoch
+        progress = jnp.clip((step - warmup) / max(total - warmup, 1), 0.0, 1.0)
+        if optim.schedule == "step":
+            values = (1.0, *(optim.values or (optim.factor ** (i + 1) for i in range(len(optim.boundaries)))))
+            # Compared in steps: a boundary of 0.7 epochs is an integer number of steps, not a float that 0.7 may fall short of.
+            passed = sum((step >= round(b * steps_per_epoch)).astype(jnp.int32) for b in optim.boundaries)
+            return jnp.asarray(values, jnp.float32)[passed]
+        if optim.schedule == "exponential":
+            times = epoch / optim.every
+            return jnp.asarray(optim.factor, jnp.float32) ** (jnp.floor(times + 1e-6) if optim.staircase else times)
+        if optim.schedule == "polynomial":
+            return optim.floor + (1 - optim.floor) * (1 - progress) ** optim.power
+        if optim.schedule == "cosine":
+            return optim.floor + (1 - optim.floor) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+        return jnp.ones(())  # constant, and plateau, whose factor is in the state
+
+    def rate(step):
+        step = jnp.asarray(step).astype(jnp.float32)
+        ramp = jnp.minimum((step + 1) / warmup, 1.0) if warmup else 1.0
+        return optim.learning_rate * ramp * shape(step)
+
+    return rate
+
+
+def is_kernel(path: tuple, leaf: Any) -> bool:
+    """True for convolution and linear kernels, which weight decay applies to; false for biases and normalisation parameters."""
+    del path
+    return leaf.ndim > 1
+
+
+def _mask(optim: Optim) -> Callable[[Any], Any]:
+    keep = (lambda path, leaf: True) if optim.decay_all else is_kernel
+    return lambda params: jax.tree_util.tree_map_with_path(keep, params)
+
+
+class _Count(struct.PyTreeNode):
+    count: Array
+
+
+def scale_by_rate(schedule: Schedule, bias_rate: float = 1.0) -> optax.GradientTransformationExtraArgs:
+    """Multiplies updates by -rate(step) * rate_scale, biases by `bias_rate` besides."""
+
+    def init(params):
+        del params
+        return _Count(jnp.zeros((), jnp.int32))
+
+    def update(updates, state, params=None, *, rate_scale=1.0, **extra):
+        del params, extra
+        rate = -schedule(state.count) * rate_scale
+
+        def scaled(path, u):
+            biased = bias_rate != 1.0 and path[-1].key == "bias"
+            return u * (rate * (bias_rate if biased else 1.0)).astype(u.dtype)
+
+        return jax.tree_util.tree_map_with_path(scaled, updates), _Count(state.count + 1)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def limit_filter_rms(limit: float) -> optax.GradientTransformation:
+    """Scales any convolution filter [kh, kw, c, :] whose RMS would exceed `limit` back to it (ZFNet section 3.1). Last in a chain."""
+
+    def project(param, update):
+        if param.ndim != 4:
+            return update
+        new = param + update
+        rms = jnp.sqrt(jnp.mean(jnp.square(new), axis=(0, 1, 2), keepdims=True))
+        return new * jnp.minimum(1.0, limit / jnp.maximum(rms, 1e-12)) - param
+
+    return optax.stateless(lambda updates, params: jax.tree.map(project, params, updates))
+
+
+def _core(optim: Optim, rate: optax.GradientTransformation) -> list[optax.GradientTransformation]:
+    decay = optax.add_decayed_weights(optim.weight_decay, _mask(optim)) if optim.weight_decay else optax.identity()
+    mu = optim.momentum
+    if optim.name == "sgd":
+        return [decay, rate]
+    if optim.name == "caffe":  # the rate is inside the velocity: it differs from "momentum" only where the rate changes
+        return [decay, rate, optax.trace(mu)]
+    if optim.name in ("momentum", "nesterov"):
+        return [decay, optax.trace(mu, nesterov=optim.name == "nesterov"), rate]
+    if optim.name == "rmsprop":
+        rms = optax.scale_by_rms(optim.rms_decay, optim.epsilon, initial_scale=1.0, eps_in_sqrt=True)
+        return [decay, rms, rate, optax.trace(mu)]  # TensorFlow: momentum accumulates steps already scaled by the rate
+    adam = optax.scale_by_adam(mu, 0.999, optim.epsilon)
+    if optim.name == "adamw":
+        return [adam, decay, rate]
+    return [adam, decay, optax.scale_by_trust_ratio(), rate]  # lamb
+
+
+def make_optimizer(optim: Optim, steps_per_epoch: float) -> optax.GradientTransformationExtraArgs:
+    """The optimizer of `optim`; its update takes `rate_scale`, a scalar factor of the learning rate."""
+    parts = _core(optim, scale_by_rate(make_schedule(optim, steps_per_epoch), optim.bias_rate))
+    if optim.clip_norm:
+        parts.insert(0, optax.clip_by_global_norm(optim.clip_norm))
+    if optim.max_filter_rms:
+        parts.append(limit_filter_rms(optim.max_filter_rms))
+    return optax.with_extra_args_support(optax.chain(*parts))

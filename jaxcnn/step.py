@@ -1,0 +1,169 @@
+"""State, training step and evaluation step: pure functions, jitted by the caller.
+
+All randomness of step k comes from fold_in(key(seed), k), so a step can be repeated from its state alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from jaxcnn import metrics
+from jaxcnn.optim import Plateau, new_plateau
+from jaxcnn.weights.finetune import frozen_statistics
+
+Array = jax.Array
+Batch = dict[str, Array]
+Loss = Callable[[Array, Array], Array]
+Prepare = Callable[[Array, Batch], tuple[Array, Array]]
+
+LENET_J = 1.0  # the constant j > 0 of LeNet-5's loss; the paper leaves its value open
+
+
+class State(struct.PyTreeNode):
+    """Everything that a step changes; `ema` is {} or the averaged {params, batch_stats}."""
+
+    step: Array
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+    ema: Any
+    plateau: Plateau
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What `model.apply` takes in training."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+    @property
+    def eval_variables(self) -> dict[str, Any]:
+        """What evaluation uses: the averaged weights where there are any."""
+        return self.ema or self.variables
+
+
+def cross_entropy(logits: Array, targets: Array) -> Array:
+    """Cross-entropy of logits [B, K] against target distributions [B, K] -> [B]."""
+    return optax.softmax_cross_entropy(logits, targets)
+
+
+def lenet_map(logits: Array, targets: Array) -> Array:
+    """LeNet-5's MAP criterion (LeCun et al. 1998, eq. 9) -> [B]; logits [B, K] are minus the RBF outputs y.
+
+    y_D + log(e^-j + sum_i e^-y_i): the right class's distance falls while all the others' are pushed up, against a constant
+    "rubbish" class j that bounds the push.
+    """
+    rubbish = jnp.full((logits.shape[0], 1), -LENET_J, logits.dtype)
+    return jax.nn.logsumexp(jnp.concatenate([logits, rubbish], axis=1), axis=1) - jnp.sum(targets * logits, axis=1)
+
+
+LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "lenet_map": lenet_map}
+
+
+def init_variables(key: Array, model: nn.Module, image_shape: Sequence[int]) -> dict[str, Any]:
+    """Fresh {params, batch_stats} of `model` for images of [H, W, C]; auxiliary heads included."""
+    variables = model.init({"params": key}, jnp.zeros((1, *image_shape), jnp.float32))
+    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+
+
+def init_state(key: Array, model: nn.Module, tx: optax.GradientTransformation, image_shape: Sequence[int], ema: bool = False) -> State:
+    """A fresh State of `model` and optimizer `tx` for images of [H, W, C], with averaged weights if `ema`."""
+    return state_of(init_variables(key, model, image_shape), tx, ema)
+
+
+def state_of(variables: dict[str, Any], tx: optax.GradientTransformation, ema: bool = False) -> State:
+    """Step 0 from given variables."""
+    params, stats = variables["params"], variables["batch_stats"]
+    averaged = jax.tree.map(jnp.copy, {"params": params, "batch_stats": stats}) if ema else {}
+    return State(jnp.zeros((), jnp.int32), params, stats, tx.init(params), averaged, new_plateau())
+
+
+def _micro_batches(tree: Any, parts: int) -> Any:
+    """Splits the leading axis [B] -> [parts, B / parts], interleaved so that each device keeps its own rows."""
+    return jax.tree.map(lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), tree)
+
+
+def make_loss(model: nn.Module, loss: Loss, *, aux_weight: float = 0.0, frozen: Sequence[str] = ()) -> Callable[..., Any]:
+    """loss_fn(params, batch_stats, key, images, targets, labels, mask) -> (mean loss, (sums, new batch_stats))."""
+
+    def loss_fn(params, batch_stats, key, images, targets, labels, mask):
+        variables = {"params": params, "batch_stats": batch_stats}
+        with frozen_statistics(frozen):
+            logits, new = model.apply(variables, images, train=True, rngs={"dropout": key}, mutable=["batch_stats", "aux_logits"])
+        losses = loss(logits, targets)  # [B]
+        sums = metrics.classification_sums(logits, labels, losses, mask)
+        for aux in jax.tree.leaves(new.get("aux_logits", {})):
+            losses = losses + aux_weight * loss(aux, targets)
+        total = jnp.sum(jnp.where(mask > 0, losses, 0.0)) / jnp.maximum(jnp.sum(mask), 1.0)
+        return total, (sums, new.get("batch_stats", {}))
+
+    return loss_fn
+
+
+def make_train_step(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    loss: Loss,
+    *,
+    prepare: Prepare,
+    seed: int = 0,
+    ema: float = 0.0,
+    accumulate: int = 1,
+    aux_weight: float = 0.0,
+    frozen: Sequence[str] = (),
+) -> Callable[[State, Batch], tuple[State, metrics.Sums]]:
+    """train_step(state, batch) -> (state, sums), pure; batch {image uint8 [B,H,W,C], label [B], mask [B]}.
+
+    `prepare(key, batch)` gives normalised images and target distributions. With `accumulate` n the gradients of n micro-batches are
+    averaged before one update. `sums` also has `lr`, the rate used, `grad_norm`, and `bad`, 1 where the loss is not finite.
+    """
+    grad_fn = jax.grad(make_loss(model, loss, aux_weight=aux_weight, frozen=frozen), has_aux=True)
+
+    def gradients(state: State, key: Array, batch: Batch):
+        augment_key, dropout_key = jax.random.split(key)
+        images, targets = prepare(augment_key, batch)
+        mask = batch["mask"]
+        if accumulate == 1:
+            return grad_fn(state.params, state.batch_stats, dropout_key, images, targets, batch["label"], mask)
+
+        def micro(carry, part):
+            grads, stats = carry
+            index, *arrays = part
+            new, (sums, stats) = grad_fn(state.params, stats, jax.random.fold_in(dropout_key, index), *arrays)
+            return (jax.tree.map(jnp.add, grads, new), stats), sums
+
+        parts = _micro_batches((images, targets, batch["label"], mask), accumulate)
+        zero = jax.tree.map(jnp.zeros_like, state.params)
+        unroll = accumulate if jax.default_backend() == "cpu" else 1  # XLA:CPU runs loop bodies several times slower
+        (grads, stats), sums = jax.lax.scan(micro, (zero, state.batch_stats), (jnp.arange(accumulate), *parts), unroll=unroll)
+        return jax.tree.map(lambda g: g / accumulate, grads), (jax.tree.map(lambda s: jnp.sum(s, axis=0), sums), stats)
+
+    def train_step(state: State, batch: Batch) -> tuple[State, metrics.Sums]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        grads, (sums, batch_stats) = gradients(state, key, batch)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params, rate_scale=state.plateau.scale)
+        params = optax.apply_updates(state.params, updates)
+        averaged = state.ema
+        if ema:
+            new = {"params": params, "batch_stats": batch_stats}
+            averaged = jax.tree.map(lambda old, value: ema * old + (1 - ema) * value, state.ema, new)
+        sums |= {"grad_norm": optax.global_norm(grads), "bad": 1.0 - jnp.isfinite(sums["loss"]).astype(jnp.float32)}
+        return state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=averaged), sums
+
+    return train_step
+
+
+def make_eval_step(model: nn.Module, loss: Loss, *, prepare: Prepare) -> Callable[[dict[str, Any], Batch], dict[str, Array]]:
+    """eval_step(variables, batch) -> sums of `classification_sums` and `confusion` [K, K], over the examples with mask 1."""
+
+    def eval_step(variables: dict[str, Any], batch: Batch) -> dict[str, Array]:
+        images, targets = prepare(jax.random.key(0), batch)
+        logits = model.apply(variables, images, train=False)
+        labels, mask = batch["label"], batch["mask"]
+        sums = metrics.classification_sums(logits, labels, loss(logits, targets), mask)
+        return sums | {"confusion": metrics.confusion_counts(logits, labels, mask)}
+
+    return eval_step
