@@ -25,9 +25,43 @@ PARAMETERS = {
 }
 
 # Multiply-adds of convolutions and linear layers only, at the network's own input size; auxiliary heads not counted.
-MULTIPLY_ADDS = {}
+MULTIPLY_ADDS = {
+    # He et al. 2015, table 1, to the unit (v1.5: stride in the 3x3; _v1: in the first 1x1). A plain net lacks three projections of 6,422,528.
+    "resnet18": 1_814_073_344, "resnet34": 3_663_761_408, "resnet50": 4_089_184_256, "resnet101": 7_801_405_440, "resnet152": 11_513_626_624,
+    "resnet50_v1": 3_857_973_248, "resnet101_v1": 7_570_194_432, "resnet152_v1": 11_282_415_616,
+    "plain18": 1_814_073_344 - 3 * 6_422_528, "plain34": 3_663_761_408 - 3 * 6_422_528,
+    "resnet20": 40_551_040, "resnet32": 68_862_592, "resnet44": 97_174_144, "resnet56": 125_485_696, "resnet110": 252_887_680,
+    "efficientnet_b0": 385_814_752, "efficientnet_b1": 686_802_832, "efficientnet_b2": 993_561_872, "efficientnet_b3": 1_827_141_392,
+    "efficientnet_b4": 4_393_771_024, "efficientnet_b5": 10_266_384_752, "efficientnet_b6": 19_067_593_536, "efficientnet_b7": 37_745_884_192,
+}
+
+
+def _resnet(expansion):
+    stages = {f"stage{i + 1}": (56 >> i, 56 >> i, 64 * expansion << i) for i in range(4)}
+    return {"conv1": (112, 112, 64), "pool1": (56, 56, 64), **stages}
+
+
+def _efficientnet(sides, channels):
+    halvings = (0, 0, 1, 2, 3, 3, 4, 4, 4)  # stages 1 to 9, counted from the stem's
+    return {f"stage{i + 1}": (sides[h], sides[h], c) for i, (h, c) in enumerate(zip(halvings, channels, strict=True))}
+
 
 # Output shapes (H, W, C) of named layers at the network's own input size, from the paper's table where it prints one:
 # {variant: {"layer/path": (H, W, C)}}. Each family fills its own section.
-SHAPES = {}
+SHAPES = {
+    # He et al. 2015, table 1 and section 4.2.
+    **{name: _resnet(1) for name in ("resnet18", "resnet34", "plain18", "plain34")},
+    **{name: _resnet(4) for depth in (50, 101, 152) for name in (f"resnet{depth}", f"resnet{depth}_v1")},
+    **{f"resnet{depth}": {"conv1": (32, 32, 16), "stage1": (32, 32, 16), "stage2": (16, 16, 32), "stage3": (8, 8, 64)}
+       for depth in (20, 32, 44, 56, 110)},
+    # Tan & Le 2019, table 1 for B0; the others by the scaling rule: sides after each halving, channels of the stem, stages 2 to 8, the head.
+    "efficientnet_b0": _efficientnet((112, 56, 28, 14, 7), (32, 16, 24, 40, 80, 112, 192, 320, 1280)),
+    "efficientnet_b1": _efficientnet((120, 60, 30, 15, 8), (32, 16, 24, 40, 80, 112, 192, 320, 1280)),
+    "efficientnet_b2": _efficientnet((130, 65, 33, 17, 9), (32, 16, 24, 48, 88, 120, 208, 352, 1408)),
+    "efficientnet_b3": _efficientnet((150, 75, 38, 19, 10), (40, 24, 32, 48, 96, 136, 232, 384, 1536)),
+    "efficientnet_b4": _efficientnet((190, 95, 48, 24, 12), (48, 24, 32, 56, 112, 160, 272, 448, 1792)),
+    "efficientnet_b5": _efficientnet((228, 114, 57, 29, 15), (48, 24, 40, 64, 128, 176, 304, 512, 2048)),
+    "efficientnet_b6": _efficientnet((264, 132, 66, 33, 17), (56, 32, 40, 72, 144, 200, 344, 576, 2304)),
+    "efficientnet_b7": _efficientnet((300, 150, 75, 38, 19), (64, 32, 48, 80, 160, 224, 384, 640, 2560)),
+}
 # fmt: on
