@@ -1,0 +1,155 @@
+"""What the networks cost, beside what was printed.
+
+  python scripts/summarize.py                       # every network
+  python scripts/summarize.py 'vgg*' resnet50       # some; shell patterns work
+  python scripts/summarize.py resnet50 --layers     # layer by layer
+  python scripts/summarize.py 'vgg*' --json         # one object a line
+
+Nothing is allocated and nothing runs: everything comes from an abstract trace of each network at its own input size.
+"""
+
+import argparse
+import dataclasses
+import difflib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing runs, so let no accelerator be taken
+
+from rich.console import Console
+from rich.table import Table
+
+from jaxcnn.models import list_models
+from jaxcnn.published import PUBLISHED, number
+from jaxcnn.summary import Summary, summarize
+
+LEGEND = """\
+Parameters as created, auxiliary heads included; shares: % of convolutions/linear/else.
+MACs: multiply-adds of convolutions and linear layers for one image, no auxiliary heads.
+MB: outputs of all layers for one image, 4 bytes a number, activation functions in place.
+Field: pixels that one position of the last feature map sees along each side (gates left out).
+Printed: figures in print, how much more (+) this network has, without auxiliary heads, and where."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the summaries of the models that match; 0, or 2 when a name matches none."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", default=["*"], metavar="NAME", help="a model or a shell pattern; default: all")
+    parser.add_argument("--layers", action="store_true", help="every layer with its output shape, parameters and MACs")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(arguments)
+    names: list[str] = []
+    for pattern in options.names:
+        matches = list_models(pattern)
+        if not matches:
+            near = difflib.get_close_matches(pattern, list_models(), n=4, cutoff=0.5)
+            hint = f"did you mean {', '.join(near)}?" if near else "scripts/summarize.py without a name lists them all."
+            print(f"There is no model {pattern!r}; {hint}", file=sys.stderr)
+            return 2
+        names += [name for name in matches if name not in names]
+    families = list_models()
+    names.sort(key=lambda name: (families[name], [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]))
+    summaries = map(summarize, names)
+    if options.json:
+        for summary in summaries:
+            print(json.dumps(as_json(summary, options.layers)), flush=True)
+        return 0
+    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
+    if options.layers:
+        for summary in summaries:
+            console.print(layer_table(summary))
+            console.print(totals(summary), highlight=False)
+        return 0
+    for line in model_table(summaries):
+        console.print(line, highlight=False)
+    return 0
+
+
+def as_json(summary: Summary, layers: bool) -> dict:
+    """The fields of a line of `--json`."""
+    keys = ("model", "family", "params", "conv_params", "linear_params", "macs", "input_shape")
+    keys += ("other_params", "aux_params", "activation_bytes", "receptive_field")
+    line = {key: getattr(summary, key) for key in keys}
+    if summary.model in PUBLISHED:
+        line["published"] = PUBLISHED[summary.model]._asdict()
+    if layers:
+        shown = ("path", "type", "kind", "output", "params", "macs")
+        line["layers"] = [{key: value for key, value in dataclasses.asdict(layer).items() if key in shown} for layer in summary.layers]
+    return line
+
+
+def model_table(summaries: Iterable[Summary]) -> Iterator[Table | str]:
+    """The table of all models, then its legend; it fits in 100 columns."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("model", no_wrap=True)
+    for title in ("input", "parameters", "shares", "MACs", "MB", "field", "printed", "", "MACs", "", ""):
+        table.add_column(title, justify="right", no_wrap=True)
+    sources: dict[str, int] = {}
+    family = None
+    for s in summaries:
+        printed = PUBLISHED.get(s.model)
+        row = [s.model, shape(s.input_shape), f"{s.params:,}", shares(s), scaled(s.macs), megabytes(s.activation_bytes)]
+        row.append("×".join(str(side) for side in sorted(set(s.receptive_field))))
+        if printed:
+            row += beside(s.params - s.aux_params, printed.params) + beside(s.macs, printed.macs)
+            row.append(f"[dim]{sources.setdefault(printed.source, len(sources) + 1)}[/]")
+        if family not in (None, s.family):
+            table.add_row()
+        family = s.family
+        table.add_row(*row)
+    yield table
+    yield f"\n{LEGEND}"
+    yield "\n".join(f"{index:>2} {source}" for source, index in sources.items())
+
+
+def layer_table(summary: Summary) -> Table:
+    """Every layer of one model in the order of the forward pass."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=summary.model, title_justify="left")
+    for title, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("parameters", "right"), ("MACs", "right")):
+        table.add_column(title, justify=justify, overflow="fold")
+    for layer in summary.layers:
+        table.add_row(layer.path, layer.type, shape(layer.output), thousands(layer.params), thousands(layer.macs))
+    return table
+
+
+def totals(s: Summary) -> str:
+    """One line below the layers."""
+    heads = f", {s.aux_params:,} of them in auxiliary heads (training only)" if s.aux_params else ""
+    return f"input {shape(s.input_shape)}, {s.params:,} parameters{heads}, {s.macs:,} multiply-adds\n"
+
+
+def shape(sizes: tuple[int, ...]) -> str:
+    return "×".join(str(size) for size in sizes)
+
+
+def thousands(count: int) -> str:
+    return f"{count:,}" if count else ""
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.{0 if size >= 1e7 else 2}f}"
+
+
+def scaled(count: float) -> str:
+    """Three significant digits and a unit: 15.5G, 386M, 326k."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g}{unit}" if count < 999.5 * size else f"{count / size:.0f}{unit}"
+    return str(int(count))
+
+
+def shares(s: Summary) -> str:
+    """Percent of the parameters in convolutions, linear layers and all else."""
+    return "/".join(f"{100 * part / s.params:.0f}" for part in (s.conv_params, s.linear_params, s.other_params))
+
+
+def beside(ours: int, printed: str) -> list[str]:
+    """The printed figure and by how much ours is larger."""
+    return [printed, f"{100 * (ours / number(printed) - 1):+.1f}%"] if printed else ["", ""]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
