@@ -43,8 +43,10 @@ MULTIPLY_ADDS = {
     "vgg11": 7_609_090_048, "vgg11_lrn": 7_609_090_048, "vgg13": 11_308_466_176, "vgg16_1x1": 11_770_888_192, "vgg16": 15_470_264_320,
     "vgg19": 19_632_062_464, "vgg11_bn": 7_609_090_048, "vgg13_bn": 11_308_466_176, "vgg16_bn": 15_470_264_320, "vgg19_bn": 19_632_062_464,
     "vgg16_cifar10": 313_201_664,
-    # GoogLeNet, BN-Inception, Inception-v3, v4 and Inception-ResNet papers, layer lists counted by hand (docs/reproducing.md).
-    "googlenet": 1_582_671_872, "googlenet_bn": 1_498_376_192, "googlenet_cifar10": 479_700_992, "bn_inception": 2_032_600_064,
+    # Sums over the layer lists of the papers and ports. CIFAR-10: the paper's modules 3, 4, 5 on smaller maps, conv1, conv2_reduce, conv2, fc.
+    "googlenet": 1_582_671_872, "googlenet_bn": 1_498_376_192, "bn_inception": 2_032_600_064,
+    "googlenet_cifar10": (432_316_416 // 28**2 * 16**2 + 549_878_784 // 14**2 * 8**2 + 121_777_152 // 7**2 * 4**2
+                          + 32 * 32 * (3 * 9 * 64 + 64 * 64 + 64 * 9 * 192) + 10_240),
     "inception_v3": 5_713_216_096, "inception_v4": 12_253_974_624,
     "inception_resnet_v1": 6_206_361_696, "inception_resnet_v2": 13_155_794_016,
     # He et al. 2015, table 1, to the unit (v1.5: stride in the 3x3; _v1: in the first 1x1). A plain net lacks three projections of 6,422,528.
@@ -103,7 +105,7 @@ def _inception(stem, **rows):
     shapes = dict(stem)
     for name, (side, channels) in rows.items():
         names = [name[:7] + letter for letter in name[7:]] if name.startswith("mixed") else [name]
-        shapes.update({n: (side, side, channels) for n in names})
+        shapes |= dict.fromkeys(names, (side, side, channels))
     return shapes
 
 
