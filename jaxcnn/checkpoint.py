@@ -258,8 +258,12 @@ def load_variables(path: str | pathlib.Path) -> tuple[dict[str, Any], dict[str, 
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats") or {}}, metadata
 
 
+def model_of(metadata: dict[str, Any]) -> nn.Module:
+    """The network that a checkpoint's metadata names."""
+    return create_model(metadata["model"], **metadata["model_args"])
+
+
 def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preprocess]:
     """(model, variables, preprocessing) of a workdir or of imported weights: all that evaluation and prediction need."""
     variables, metadata = load_variables(path)
-    model = create_model(metadata["model"], **metadata["model_args"])
-    return model, variables, Preprocess.from_dict(metadata["preprocessing"])
+    return model_of(metadata), variables, Preprocess.from_dict(metadata["preprocessing"])

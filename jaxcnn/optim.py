@@ -41,7 +41,7 @@ def update_plateau(plateau: Plateau, error: float, optim: Optim) -> Plateau:
         scale=jnp.where(drop, plateau.scale * optim.factor, plateau.scale),
         best=jnp.minimum(plateau.best, error).astype(jnp.float32),
         waited=jnp.where(drop, 0, waited).astype(jnp.int32),
-        dropped=(plateau.dropped + drop).astype(jnp.int32),
+        dropped=plateau.dropped + drop.astype(jnp.int32),
     )
 
 

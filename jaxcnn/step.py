@@ -14,6 +14,7 @@ from flax import struct
 
 from jaxcnn import metrics
 from jaxcnn.optim import Plateau, new_plateau
+from jaxcnn.weights.finetune import frozen as frozen_mask
 from jaxcnn.weights.finetune import frozen_statistics
 
 Array = jax.Array
@@ -86,6 +87,10 @@ def _micro_batches(tree: Any, parts: int) -> Any:
     return jax.tree.map(lambda x: x.reshape(x.shape[0] // parts, parts, *x.shape[1:]).swapaxes(0, 1), tree)
 
 
+def _zero_where(mask: Any, tree: Any) -> Any:
+    return jax.tree.map(lambda still, x: jnp.zeros_like(x) if still else x, mask, tree)
+
+
 def make_loss(model: nn.Module, loss: Loss, *, aux_weight: float = 0.0, frozen: Sequence[str] = ()) -> Callable[..., Any]:
     """loss_fn(params, batch_stats, key, images, targets, labels, mask) -> (mean loss, (sums, new batch_stats))."""
 
@@ -143,14 +148,17 @@ def make_train_step(
 
     def train_step(state: State, batch: Batch) -> tuple[State, metrics.Sums]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
+        still = frozen_mask(state.params, frozen)
         grads, (sums, batch_stats) = gradients(state, key, batch)
+        grads = _zero_where(still, grads)
         updates, opt_state = tx.update(grads, state.opt_state, state.params, rate_scale=state.plateau.scale)
+        updates = _zero_where(still, updates)  # weight decay moves what has no gradient
         params = optax.apply_updates(state.params, updates)
         averaged = state.ema
         if ema:
             new = {"params": params, "batch_stats": batch_stats}
             averaged = jax.tree.map(lambda old, value: ema * old + (1 - ema) * value, state.ema, new)
-        sums |= {"grad_norm": optax.global_norm(grads), "bad": 1.0 - jnp.isfinite(sums["loss"]).astype(jnp.float32)}
+        sums |= {"grad_norm": optax.tree.norm(grads), "bad": 1.0 - jnp.isfinite(sums["loss"]).astype(jnp.float32)}
         return state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=averaged), sums
 
     return train_step
