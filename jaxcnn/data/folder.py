@@ -1,0 +1,98 @@
+"""A folder of images, ROOT/{train,val,test}/CLASS/*.jpg: the class of an image is the folder it lies in."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxcnn.data.errors import DataError
+from jaxcnn.data.sources import Example, split_indices
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class Folder:
+    """One split of ROOT, classes and files in alphabetical order; files and folders whose names begin with a dot do not count."""
+
+    name = "folder"
+    image_shape = None
+
+    def __init__(self, root: str, split: str):
+        if not root:
+            raise DataError('data.name="folder" needs data.data_dir, the folder ROOT that holds ROOT/train/CLASS/*.jpg')
+        self._root = Path(root)
+        names = _subfolders(self._root, "split")
+        bases = [b for b in names if b in {part.split("[")[0].strip() for part in split.split("+")}]
+        reference = "train" if "train" in names else names[0]
+        self.class_names = _subfolders(self._root / reference, "class")
+        listed = {base: self._list(base) for base in bases}
+        # A split that nobody asked for is not listed: it may hold a million files.
+        self.splits = {name: len(listed[name]) if name in listed else -1 for name in names}
+        parts = split_indices(split, self.splits, str(self._root))
+        self._files = [listed[name][i] for name, indices in parts for i in indices]
+        self.split = split
+        self.identity = f"folder {self._root.resolve()} {split} {len(self._files)} {hash(tuple(self._files))}"
+
+    def _list(self, base: str) -> list[tuple[str, int]]:
+        """[(path below ROOT, label)] of one split."""
+        classes = _subfolders(self._root / base, "class")
+        unknown = sorted(set(classes) - set(self.class_names))
+        if unknown:
+            raise DataError(
+                f"{self._root / base} has {len(unknown)} classes that the training folder does not have: {', '.join(unknown[:5])}; "
+                "the classes of an evaluation folder must be among those of the training folder"
+            )
+        files = []
+        for label, name in enumerate(self.class_names):
+            found = _images(self._root, self._root / base / name) if name in classes else []
+            if not found and base == "train":
+                raise DataError(
+                    f"{self._root / base / name} holds no images ({', '.join(SUFFIXES)}); put some there or remove the empty class"
+                )
+            files += [(path, label) for path in found]
+        return files
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> Example:
+        path, label = self._files[index]
+        try:
+            return Example((self._root / path).read_bytes(), label, str(self._root / path))
+        except OSError as e:
+            raise DataError(f"{self._root / path} cannot be read: {e.strerror}; restore or remove it") from None
+
+    def fetch(self, indices: Sequence[int]) -> list[Example]:
+        return [self[i] for i in indices]
+
+
+def _subfolders(folder: Path, kind: str) -> list[str]:
+    """Names of the visible folders in `folder`, sorted; DataError says what is there instead if there are none."""
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder.absolute()} is not a folder; expected ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg with data.data_dir=ROOT"
+        )
+    names = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
+    if not names:
+        files = sum(1 for _ in os.scandir(folder))
+        raise DataError(
+            f"{folder.absolute()} holds {files} files but no {kind} folders; expected ROOT/train/CLASS/*.jpg with data.data_dir=ROOT"
+        )
+    return names
+
+
+def _images(root: Path, folder: Path) -> list[str]:
+    """Image files anywhere below `folder`, relative to `root`, sorted; a link that leads out of `root` raises DataError."""
+    found = []
+    inside = root.resolve()
+    for place, folders, files in os.walk(folder, followlinks=False):
+        folders[:] = sorted(d for d in folders if not d.startswith("."))
+        for name in files:
+            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+                continue
+            path = Path(place, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                raise DataError(
+                    f"{path} is a link to {path.resolve()}, outside {inside}; copy the file in, or point data.data_dir at the real folder"
+                )
+            found.append(str(path.relative_to(root)))
+    return sorted(found)

@@ -1,0 +1,106 @@
+"""The host's views of an image: the one evaluation sees, and random crops for training. Everything here ends at uint8."""
+
+import math
+
+import cv2
+import numpy as np
+
+from jaxcnn.config import Data
+from jaxcnn.data import decode
+from jaxcnn.data.decode import Box
+from jaxcnn.data.errors import DataError
+from jaxcnn.data.preprocess import Preprocess
+
+_CV2 = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
+
+
+def eval_view(image: bytes | np.ndarray, preprocess: Preprocess, key: str = "the image") -> np.ndarray:
+    """Short side to `preprocess.resized`, centre square of `inner`, background around it: uint8 [S, S, C]."""
+    pixels = _pixels(image, preprocess.channels, key)
+    height, width = pixels.shape[:2]
+    short, inner = preprocess.resized, preprocess.inner
+    if height < width:
+        size = short, max(short, round(width * short / height))
+    else:
+        size = max(short, round(height * short / width)), short
+    pixels = resize(pixels, size, preprocess.interpolation)
+    top, left = (size[0] - inner) // 2, (size[1] - inner) // 2
+    return _pad(pixels[top : top + inner, left : left + inner], preprocess.pad)
+
+
+def train_view(
+    image: bytes | np.ndarray, data: Data, preprocess: Preprocess, rng: np.random.Generator, key: str = "the image"
+) -> np.ndarray:
+    """A random view as `data.resize` or `data.area` says, uint8 [S, S, C]; the evaluation view if neither is set."""
+    if not is_random(data):
+        return eval_view(image, preprocess, key)
+    inner = preprocess.inner
+    size = decode.upright_size(image, key)
+    box = random_area(size, data.area, data.aspect, rng) if data.area[1] else random_scale(size, data.resize, inner, rng)
+    if isinstance(image, np.ndarray):
+        region = decode.set_channels(image, preprocess.channels)[box[0] : box[0] + box[2], box[1] : box[1] + box[3]]
+    else:
+        region = decode.decode_region(image, box, preprocess.channels, key)
+    return _pad(resize(region, (inner, inner), preprocess.interpolation), preprocess.pad)
+
+
+def is_random(data: Data) -> bool:
+    """Whether training sees random crops, which only the host makes."""
+    return bool(data.resize[1] or data.area[1])
+
+
+def check_crops(data: Data, preprocess: Preprocess) -> None:
+    """Raises DataError if a crop can be larger than the image it is cut from."""
+    if data.resize[1] and data.resize[0] < preprocess.inner:
+        raise DataError(
+            f"data.resize={data.resize} makes short sides below the {preprocess.inner} pixels that are cut out; raise its lower end"
+        )
+
+
+def random_scale(size: tuple[int, int], resize: tuple[int, int], inner: int, rng: np.random.Generator) -> Box:
+    """The box that resizing the short side to a whole number in [lo, hi] and cutting out a random square of `inner` takes (VGG section 3.1)."""
+    height, width = size
+    short = _integer(rng, resize[0], resize[1])
+    side = min(max(1, round(min(size) * inner / short)), height, width)
+    return _integer(rng, 0, height - side), _integer(rng, 0, width - side), side, side
+
+
+def random_area(size: tuple[int, int], area: tuple[float, float], aspect: tuple[float, float], rng: np.random.Generator) -> Box:
+    """A box of a share of the image's area in `area` and a width / height in `aspect`, log-uniform (GoogLeNet section 6).
+
+    What does not fit is drawn anew, ten times; then the largest centred box of an allowed shape is taken.
+    """
+    height, width = size
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    for _ in range(10):
+        target = (area[0] + (area[1] - area[0]) * rng.random()) * height * width
+        shape = math.exp(low + (high - low) * rng.random())
+        w, h = round(math.sqrt(target * shape)), round(math.sqrt(target / shape))
+        if 0 < w <= width and 0 < h <= height:
+            return _integer(rng, 0, height - h), _integer(rng, 0, width - w), h, w
+    shape = min(max(width / height, aspect[0]), aspect[1])
+    w, h = max(1, min(width, round(height * shape))), max(1, min(height, round(width / shape)))
+    return (height - h) // 2, (width - w) // 2, h, w
+
+
+def resize(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
+    """uint8 [H, W, C] -> [height, width, C]."""
+    if pixels.shape[:2] == size:
+        return pixels
+    resized = cv2.resize(np.ascontiguousarray(pixels), size[::-1], interpolation=_CV2[interpolation])
+    return resized if resized.ndim == 3 else resized[..., None]
+
+
+def _integer(rng: np.random.Generator, low: int, high: int) -> int:
+    """A whole number in [low, high], from one double: the same under every NumPy."""
+    return low + int(rng.random() * (high - low + 1))
+
+
+def _pixels(image: bytes | np.ndarray, channels: int, key: str) -> np.ndarray:
+    if isinstance(image, np.ndarray):
+        return decode.set_channels(image, channels)
+    return decode.decode(image, channels, key)
+
+
+def _pad(pixels: np.ndarray, pad: int) -> np.ndarray:
+    return np.pad(pixels, ((pad, pad), (pad, pad), (0, 0))) if pad else pixels
