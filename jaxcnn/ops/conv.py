@@ -1,18 +1,86 @@
-"""Two-dimensional convolution of NHWC images by HWIO kernels."""
+"""Two-dimensional convolution of NHWC images by HWIO kernels, and the choice of the form in which it is computed."""
+
+from functools import partial
 
 import jax
 from jax import lax
 
+from jaxcnn.ops.lowerings import LOWERINGS, Geometry, Pads
+
 Array = jax.Array
+
+# Split into this many convolutions at most: beyond it compiling costs more than the groups do.
+MOST_SPLITS = 64
+# Winograd's sums are 4 times the map: past this size of one of its two sets they fall out of the cache and it gains nothing.
+WINOGRAD_BYTES = 48 << 20
 
 
 def conv2d(x: Array, kernel: Array, *, stride=1, padding=0, groups: int = 1, lowering: str = "auto") -> Array:
-    """Cross-correlates x [B, H, W, C] with kernel [kh, kw, C / groups, F] -> [B, H', W', F]."""
+    """Cross-correlates x [B, H, W, C] with kernel [kh, kw, C / groups, F] -> [B, H', W', F].
+
+    `padding`: an int for all sides, a pair (height, width), ((top, bottom), (left, right)), or "SAME" or "VALID".
+    `lowering` is a name in `LOWERINGS`, all of which give the same numbers to rounding; "auto" takes the fastest one measured on the
+    platform (docs/benchmarks.md). Raises ValueError for one that cannot compute this convolution.
+    """
     strides = (stride, stride) if isinstance(stride, int) else tuple(stride)
-    if isinstance(padding, int):
-        padding = ((padding, padding), (padding, padding))
-    elif not isinstance(padding, str) and isinstance(padding[0], int):
-        padding = ((padding[0], padding[0]), (padding[1], padding[1]))
-    return lax.conv_general_dilated(
-        x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
-    )
+    pads = _pads(x, kernel, strides, padding)
+    geometry = Geometry(x.shape, kernel.shape, strides, pads, groups, x.dtype)
+    if lowering == "auto":
+        return _auto(x, kernel, geometry)
+    if lowering not in LOWERINGS:
+        raise ValueError(f"there is no lowering {lowering!r} of a convolution; there are auto, {', '.join(LOWERINGS)}")
+    reason = LOWERINGS[lowering].unusable(geometry)
+    if reason:
+        usable = [name for name, (unusable, _) in LOWERINGS.items() if not unusable(geometry)]
+        raise ValueError(f"lowering {lowering!r} cannot compute this convolution: {reason}; use auto, {', '.join(usable)}")
+    return _apply(x, kernel, geometry, lowering)
+
+
+def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding) -> Pads:
+    if isinstance(padding, str):
+        height, width = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+        return tuple(height), tuple(width)
+    height, width = (padding, padding) if isinstance(padding, int) else padding
+    if isinstance(height, int):
+        return (height, height), (width, width)
+    return tuple(height), tuple(width)
+
+
+@partial(jax.jit, static_argnames=("geometry", "name"))
+def _apply(x: Array, kernel: Array, geometry: Geometry, name: str) -> Array:
+    if name == "split":
+        return LOWERINGS[name].apply(x, kernel, geometry, convolve=conv2d)
+    return LOWERINGS[name].apply(x, kernel, geometry)
+
+
+def _auto(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    return _apply(x, kernel, geometry, choose(geometry, jax.default_backend(), jax.device_count()))
+
+
+def choose(g: Geometry, platform: str, devices: int) -> str:
+    """The name of the fastest lowering of a convolution on `platform` ("cpu", "gpu", "tpu") with that many devices.
+
+    Partitioned over devices, a grouped convolution left whole gathers its batch; sums that cut the batch or that put several
+    products in place of one all-reduce would add traffic, so they are for one device.
+    """
+    few_channels = g.kernel[2] <= 4 and min(g.strides) > 1
+    if g.groups > 1:
+        depthwise = not LOWERINGS["shifted"].unusable(g)
+        if depthwise:
+            return "shifted" if platform == "cpu" else "direct"
+        return "split" if g.groups <= MOST_SPLITS else "direct"
+    if platform != "cpu":
+        return "space_to_depth" if few_channels else "direct"
+    if g.kernel[:2] == (1, 1):
+        return "matmul"
+    if devices > 1:
+        return "direct"
+    return "winograd" if _winograd_pays(g) else "blocked"
+
+
+def _winograd_pays(g: Geometry) -> bool:
+    if LOWERINGS["winograd"].unusable(g):
+        return False
+    (h, w), (c, f) = g.out, g.kernel[2:]
+    patches = g.x[0] * -(-h // 2) * -(-w // 2)
+    return min(c, f) >= 64 and 16 * 4 * patches * max(c, f) <= WINOGRAD_BYTES

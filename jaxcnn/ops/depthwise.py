@@ -1,0 +1,87 @@
+"""Depthwise convolution as shifted multiply-adds: one pass over the map for each position of the kernel, fused by the compiler.
+
+XLA's own depthwise convolution is 10 to 100 times slower on the CPU. The gradients are written by hand: the one of the images in
+the same form, phase by phase of the stride; the kernel's as one reduction with a sum for every position of the kernel.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+Array = jax.Array
+
+
+def _taken(x: Array, i: int, j: int, strides: tuple[int, int], out: tuple[int, int]) -> Array:
+    """What position (i, j) of the kernel sees of the padded map: [B, H', W', C]."""
+    stop = (x.shape[0], i + strides[0] * (out[0] - 1) + 1, j + strides[1] * (out[1] - 1) + 1, x.shape[3])
+    return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1))
+
+
+def _pad(x: Array, pads) -> Array:
+    return lax.pad(x, np.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
+
+
+def _wide(k: Array) -> Array:
+    return k.astype(jnp.float32).reshape(1, 1, 1, -1)  # [1, 1, 1, C]
+
+
+def _out(x: Array, kernel: Array, strides, pads) -> tuple[int, int]:
+    h, w = ((x.shape[a + 1] + sum(pads[a]) - kernel.shape[a]) // strides[a] + 1 for a in (0, 1))
+    return h, w
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def depthwise(x: Array, kernel: Array, strides, pads) -> Array:
+    """x [B, H, W, C] by kernel [kh, kw, C], `pads` ((top, bottom), (left, right)) -> [B, H', W', C], summed in float32."""
+    out = _out(x, kernel, strides, pads)
+    padded = _pad(x, pads)
+    kh, kw = kernel.shape[:2]
+    terms = (_taken(padded, i, j, strides, out).astype(jnp.float32) * _wide(kernel[i, j]) for i in range(kh) for j in range(kw))
+    return sum(terms, np.float32(0)).astype(x.dtype)
+
+
+def _forward(x: Array, kernel: Array, strides, pads):
+    return depthwise(x, kernel, strides, pads), (x, kernel)
+
+
+def _backward(strides, pads, saved, g: Array):
+    x, kernel = saved
+    return _image_gradient(g, kernel, x, strides, pads), _kernel_gradient(x, g, kernel, strides, pads)
+
+
+def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
+    """Padded pixel s * q + a gets, for every t, kernel position s * t + a of output q - t: a convolution for each phase a of the stride."""
+    (sh, sw), (kh, kw) = strides, kernel.shape[:2]
+    b, h, w, c = x.shape
+    rows, columns = -(-(h + sum(pads[0])) // sh), -(-(w + sum(pads[1])) // sw)
+    reach = (-(-kh // sh) - 1, -(-kw // sw) - 1)  # the largest t along either axis
+    g = _pad(g, ((reach[0], rows - g.shape[1]), (reach[1], columns - g.shape[2])))
+
+    def phase(a: int, e: int) -> Array:
+        total = jnp.zeros((b, rows, columns, c), jnp.float32)
+        for i in range(a, kh, sh):
+            for j in range(e, kw, sw):
+                shifted = _taken(g, reach[0] - i // sh, reach[1] - j // sw, (1, 1), (rows, columns))
+                total = total + shifted.astype(jnp.float32) * _wide(kernel[i, j])
+        return total.astype(x.dtype)
+
+    phases = [jnp.stack([phase(a, e) for e in range(sw)], axis=3) for a in range(sh)]  # sh times [B, rows, columns, sw, C]
+    padded = jnp.stack(phases, axis=2).reshape(b, rows * sh, columns * sw, c)
+    top, left = pads[0][0], pads[1][0]
+    return padded[:, top : top + h, left : left + w]
+
+
+def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
+    """Every position's sum over the batch and the map, in one reduction that reads both maps once."""
+    kh, kw, c = kernel.shape
+    padded, g32 = _pad(x, pads), g.astype(jnp.float32)
+    products = [_taken(padded, i, j, strides, g.shape[1:3]).astype(jnp.float32) * g32 for i in range(kh) for j in range(kw)]
+    zeros = [np.float32(0)] * len(products)
+    sums = lax.reduce(products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (0, 1, 2))
+    return jnp.stack(sums).reshape(kh, kw, c).astype(kernel.dtype)
+
+
+depthwise.defvjp(_forward, _backward)

@@ -1,0 +1,164 @@
+"""The forms in which a convolution can be computed; each equals `direct`, forward and in both gradients.
+
+Every form is a `Lowering`: a test that says why it cannot do a given `Geometry` (None: it can), and a function of (x, kernel, geometry).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxcnn.ops.depthwise import depthwise
+from jaxcnn.ops.winograd import WEIGHT_GRADIENT_CHANNELS, weight_gradient, winograd
+
+Array = jax.Array
+Pads = tuple[tuple[int, int], tuple[int, int]]
+
+
+class Geometry(NamedTuple):
+    """What a convolution is, apart from the numbers: hashable."""
+
+    x: tuple[int, ...]  # [B, H, W, C]
+    kernel: tuple[int, ...]  # [kh, kw, C / groups, F]
+    strides: tuple[int, int]
+    pads: Pads
+    groups: int
+    dtype: jnp.dtype
+
+    @property
+    def out(self) -> tuple[int, int]:
+        h, w = ((self.x[a + 1] + sum(self.pads[a]) - self.kernel[a]) // self.strides[a] + 1 for a in (0, 1))
+        return h, w
+
+
+class Lowering(NamedTuple):
+    unusable: Callable[[Geometry], str | None]
+    apply: Callable[[Array, Array, Geometry], Array]
+
+
+def direct(x: Array, kernel: Array, g: Geometry) -> Array:
+    """XLA's own convolution."""
+    return lax.conv_general_dilated(x, kernel, g.strides, g.pads, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=g.groups)
+
+
+def matmul(x: Array, kernel: Array, g: Geometry) -> Array:
+    """A 1x1 convolution as one matrix product over all pixels; a strided one takes its pixels first."""
+    zero = np.zeros((), x.dtype)
+    x = lax.pad(x, zero, ((0, 0, 0), (*g.pads[0], 0), (*g.pads[1], 0), (0, 0, 0)))
+    x = x[:, :: g.strides[0], :: g.strides[1]]  # [B, H', W', C]
+    c, f = g.kernel[2:]
+    return (x.reshape(-1, c) @ kernel.reshape(c, f)).reshape(*x.shape[:3], f)  # [B, H', W', F]
+
+
+def split(x: Array, kernel: Array, g: Geometry, *, convolve: Callable[..., Array]) -> Array:
+    """A grouped convolution as one `convolve` for each group, and a concatenation."""
+    xs, kernels = jnp.split(x, g.groups, axis=-1), jnp.split(kernel, g.groups, axis=-1)
+    parts = [convolve(part, k, stride=g.strides, padding=g.pads) for part, k in zip(xs, kernels, strict=True)]
+    return jnp.concatenate(parts, axis=-1)
+
+
+def shifted(x: Array, kernel: Array, g: Geometry) -> Array:
+    """A depthwise convolution, with any number of kernels a channel, as shifted multiply-adds."""
+    multiplier = g.kernel[3] // g.groups
+    if multiplier > 1:
+        x = jnp.repeat(x, multiplier, axis=-1)  # [B, H, W, F]
+    return depthwise(x, kernel.reshape(*g.kernel[:2], g.kernel[3]), g.strides, g.pads)
+
+
+def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
+    """A strided convolution of few channels as one of stride 1 over blocks of stride x stride pixels, which are its channels."""
+    (sh, sw), (kh, kw, c, f), (b, h, w, _) = g.strides, g.kernel, g.x
+    qh, qw = -(-kh // sh), -(-kw // sw)  # the kernel in blocks
+    rows, columns = g.out[0] + qh - 1, g.out[1] + qw - 1  # the map in blocks
+    (top, _), (left, _) = g.pads
+    zero = np.zeros((), x.dtype)
+    x = lax.pad(x, zero, ((0, 0, 0), (top, sh * rows - h - top, 0), (left, sw * columns - w - left, 0), (0, 0, 0)))
+    x = x.reshape(b, rows, sh, columns, sw, c).transpose(0, 1, 3, 2, 4, 5).reshape(b, rows, columns, sh * sw * c)
+    kernel = lax.pad(kernel, zero, ((0, sh * qh - kh, 0), (0, sw * qw - kw, 0), (0, 0, 0), (0, 0, 0)))
+    kernel = kernel.reshape(qh, sh, qw, sw, c, f).transpose(0, 2, 1, 3, 4, 5).reshape(qh, qw, sh * sw * c, f)
+    return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))  # [B, H', W', F]
+
+
+# XLA:CPU reads the whole output gradient again for every row of its weight gradient: it is three times faster in pieces that fit a cache.
+PIECE = 7_000  # pixels of the output
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def blocked(x: Array, kernel: Array, g: Geometry) -> Array:
+    """`direct`, with the gradient of the kernel summed over pieces of the batch and the map."""
+    return direct(x, kernel, g)
+
+
+def _blocked_forward(x: Array, kernel: Array, g: Geometry):
+    return direct(x, kernel, g), (x, kernel)
+
+
+def _blocked_backward(g: Geometry, saved, dy: Array):
+    x, kernel = saved
+    (dx,) = jax.linear_transpose(lambda x: direct(x, kernel, g), x)(dy)
+    if g.kernel[:2] == (3, 3) and g.strides == (1, 1) and min(g.kernel[2:]) >= WEIGHT_GRADIENT_CHANNELS and x.dtype == jnp.float32:
+        return dx, weight_gradient(x, dy, g.pads)
+    return dx, blocked_weight_gradient(x, dy, g)
+
+
+def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
+    """The gradient of the kernel, one convolution for each piece of about `PIECE` pixels; whole where everything is small."""
+    b, rows, columns = dy.shape[:3]
+    if b * rows * columns <= 4 * PIECE:
+        piece, examples = rows, b
+    else:
+        piece, examples = max(1, min(rows, PIECE // columns)), 1
+    zero = np.zeros((), x.dtype)
+    x = lax.pad(x, zero, ((0, 0, 0), (*g.pads[0], 0), (*g.pads[1], 0), (0, 0, 0)))
+    (stride, _), kh = g.strides, g.kernel[0]
+    total = None
+    for example in range(0, b, examples):
+        for row in range(0, rows, piece):
+            dy_part = dy[example : example + examples, row : row + piece]
+            x_part = x[example : example + examples, stride * row : stride * (row + dy_part.shape[1] - 1) + kh]
+            part = g._replace(x=x_part.shape, pads=((0, 0), (0, 0)))
+            empty = jax.ShapeDtypeStruct(g.kernel, x.dtype)
+            (dk,) = jax.linear_transpose(lambda k, x_part=x_part, part=part: direct(x_part, k, part), empty)(dy_part)
+            total = dk if total is None else total + dk
+    return total
+
+
+blocked.defvjp(_blocked_forward, _blocked_backward)
+
+
+def _groups_one(g: Geometry) -> str | None:
+    return None if g.groups == 1 else f"it takes groups=1, not {g.groups}"
+
+
+def _matmul_unusable(g: Geometry) -> str | None:
+    return _groups_one(g) or (None if g.kernel[:2] == (1, 1) else f"it takes a 1x1 kernel, not {g.kernel[0]}x{g.kernel[1]}")
+
+
+def _split_unusable(g: Geometry) -> str | None:
+    return None if g.groups > 1 else "it takes more than one group"
+
+
+def _shifted_unusable(g: Geometry) -> str | None:
+    depthwise_ = g.groups == g.x[3] and g.kernel[2] == 1
+    return None if depthwise_ else f"it takes one group a channel, not {g.groups} for {g.x[3]} channels"
+
+
+def _winograd_unusable(g: Geometry) -> str | None:
+    if g.kernel[:2] != (3, 3) or g.strides != (1, 1):
+        return f"it takes a 3x3 kernel at stride 1, not {g.kernel[0]}x{g.kernel[1]} at {g.strides[0]}x{g.strides[1]}"
+    return _groups_one(g) or (None if g.dtype == jnp.float32 else f"it takes float32, not {g.dtype}")
+
+
+LOWERINGS = {
+    "direct": Lowering(lambda g: None, direct),
+    "blocked": Lowering(_groups_one, blocked),
+    "matmul": Lowering(_matmul_unusable, matmul),
+    "winograd": Lowering(_winograd_unusable, lambda x, kernel, g: winograd(x, kernel, g.pads)),
+    "shifted": Lowering(_shifted_unusable, shifted),
+    "space_to_depth": Lowering(_groups_one, space_to_depth),
+    "split": Lowering(_split_unusable, split),
+}
