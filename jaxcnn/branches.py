@@ -86,12 +86,9 @@ def smallest_image(layers: Layers) -> int:
     return side
 
 
-class ConvReLU(Conv):
-    """Convolution with bias, then ReLU."""
-
-    @nn.compact
-    def __call__(self, x: Array, train: bool = False) -> Array:
-        return nn.relu(super().__call__(x))
+def conv_relu(features: int, kernel_size: tuple[int, int], stride: int = 1, padding: Padding = 0, **fields: Any) -> Callable[..., Array]:
+    """Convolution with bias, then ReLU, called like `ConvBN`; the layer is the convolution."""
+    return lambda x, train: nn.relu(Conv(features, kernel_size, stride, padding, **fields)(x))  # [B, H', W', features]
 
 
 class ConvBN(nn.Module):
@@ -118,7 +115,7 @@ class ConvBN(nn.Module):
         return nn.relu(x)
 
 
-Unit = Callable[..., nn.Module]  # ConvReLU or ConvBN with the network's own settings
+Unit = Callable[..., Callable[..., Array]]  # conv_relu or ConvBN with the network's own settings
 
 
 def apply_step(step: Step, x: Array, train: bool, unit: Unit) -> Array:

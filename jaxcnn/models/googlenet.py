@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.branches import Branches, ConvBN, ConvReLU, Layers, Unit, apply_layer, apply_step, read_step, smallest_image
+from jaxcnn.branches import Branches, ConvBN, Layers, Unit, apply_layer, apply_step, conv_relu, read_step, smallest_image
 from jaxcnn.layers import Dtype, FullyConnected, Init, LocalResponseNorm, as_logits, check_images, he_normal, pooled_head
 
 Array = jax.Array
@@ -128,7 +128,7 @@ class GoogLeNet(nn.Module):
         check_images(images, smallest_image([row for row in layers if row[1] != LRN]), "GoogLeNet")
         bias_init = nn.initializers.constant(self.bias)
         dense = {"dtype": self.dtype, "kernel_init": self.kernel_init}
-        unit = functools.partial(ConvReLU, bias_init=bias_init, **dense)
+        unit = functools.partial(conv_relu, bias_init=bias_init, **dense)
         if self.batch_norm:
             unit = functools.partial(ConvBN, momentum=self.bn_momentum, epsilon=self.bn_epsilon, group_size=self.bn_group_size, **dense)
         x = images.astype(self.dtype)
