@@ -1,8 +1,11 @@
 """Image bytes to uint8 pixels: JPEG, PNG, WebP; grey, RGB, CMYK, palettes, EXIF orientation; whole, or a region of it."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
+from jaxcnn.data import turbo
 from jaxcnn.data.errors import DataError
 from jaxcnn.data.header import read_header
 
@@ -34,17 +37,18 @@ def _decode(image: bytes, channels: int, key: str) -> np.ndarray:
     return pixels if pixels.ndim == 3 else pixels[..., None]  # [H, W, C]
 
 
-def upright_size(image: bytes | np.ndarray, key: str = "the image") -> tuple[int, int]:
-    """(height, width) that `decode` will return, without decoding."""
-    if isinstance(image, np.ndarray):
-        return image.shape[0], image.shape[1]
+def decode_region(image: bytes, cut: Callable[[tuple[int, int]], Box], channels: int, key: str = "the image") -> np.ndarray:
+    """The box that `cut` chooses of the image's (height, width): `decode(image, channels)[top : top + height, left : left + width]`.
+
+    Of a JPEG no more is decoded than the box needs. Raises DataError as `decode` does.
+    """
     found = read_header(image, key)
-    return (found.width, found.height) if found.orientation >= 5 else (found.height, found.width)
-
-
-def decode_region(image: bytes, box: Box, channels: int, key: str = "the image") -> np.ndarray:
-    """`decode(image, channels)[top : top + height, left : left + width]`, decoding no more than needed where the format allows."""
+    box = cut((found.width, found.height) if found.orientation >= 5 else (found.height, found.width))
     top, left, height, width = box
+    if found.kind == "jpeg" and found.orientation == 1 and found.components in (1, 3):
+        region = turbo.decode_region(image, box, channels)
+        if region is not None:
+            return region
     return _decode(image, channels, key)[top : top + height, left : left + width]
 
 

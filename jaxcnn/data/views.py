@@ -35,12 +35,15 @@ def train_view(
     if not is_random(data):
         return eval_view(image, preprocess, key)
     inner = preprocess.inner
-    size = decode.upright_size(image, key)
-    box = random_area(size, data.area, data.aspect, rng) if data.area[1] else random_scale(size, data.resize, inner, rng)
+
+    def cut(size: tuple[int, int]) -> Box:
+        return random_area(size, data.area, data.aspect, rng) if data.area[1] else random_scale(size, data.resize, inner, rng)
+
     if isinstance(image, np.ndarray):
-        region = decode.set_channels(image, preprocess.channels)[box[0] : box[0] + box[2], box[1] : box[1] + box[3]]
+        top, left, height, width = cut(image.shape[:2])
+        region = decode.set_channels(image, preprocess.channels)[top : top + height, left : left + width]
     else:
-        region = decode.decode_region(image, box, preprocess.channels, key)
+        region = decode.decode_region(image, cut, preprocess.channels, key)
     return _pad(resize(region, (inner, inner), preprocess.interpolation), preprocess.pad)
 
 
@@ -87,7 +90,7 @@ def resize(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> np.
     """uint8 [H, W, C] -> [height, width, C]."""
     if pixels.shape[:2] == size:
         return pixels
-    resized = cv2.resize(np.ascontiguousarray(pixels), size[::-1], interpolation=_CV2[interpolation])
+    resized = cv2.resize(pixels, size[::-1], interpolation=_CV2[interpolation])
     return resized if resized.ndim == 3 else resized[..., None]
 
 
