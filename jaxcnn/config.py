@@ -52,6 +52,7 @@ class Data:
     prefetch: int = 2  # batches kept ready on the device
     on_corrupt: str = "error"  # or "skip": replace by a deterministic neighbour and count it in the metrics
     pca_std: float = 0.1  # "pca_color"
+    pca: str = ""  # "pca_color": .npz with axes and deviations from scripts/prepare_data.py; "" = ImageNet's
     mixup: float = 0.2  # "mixup": Beta(a, a)
     cutmix: float = 1.0  # "cutmix": Beta(a, a)
     jitter: tuple[float, float, float] = (0.4, 0.4, 0.4)  # "color_jitter": brightness, contrast, saturation

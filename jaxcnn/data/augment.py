@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxcnn import ops
 from jaxcnn.config import Data
@@ -119,6 +120,19 @@ def _everywhere(fill: Array, images: Array) -> Array:
     return jnp.broadcast_to(jnp.asarray(fill, images.dtype)[None], images.shape)
 
 
+def load_pca(path: str) -> dict[str, np.ndarray]:
+    """{"deviations": [3], "axes": [3, 3]} as scripts/prepare_data.py measures them; raises DataError if `path` does not hold them."""
+    try:
+        with np.load(path) as stored:
+            found = {name: np.asarray(stored[name], np.float32) for name in ("deviations", "axes")}
+    except (OSError, KeyError, ValueError) as e:
+        raise DataError(f"data.pca={path} cannot be read as colour axes ({e}); python scripts/prepare_data.py writes such a file") from None
+    if found["deviations"].shape != (3,) or found["axes"].shape != (3, 3):
+        shapes = ", ".join(f"{name} {value.shape}" for name, value in found.items())
+        raise DataError(f"data.pca={path} holds {shapes}; expected deviations (3,) and axes (3, 3)")
+    return found
+
+
 def make_prepare(data: Data, preprocess: Preprocess, num_classes: int, train: bool, label_smoothing: float = 0.0) -> Prepare:
     """prepare(key, batch) -> (normalised images float32 [B, S, S, C], targets float32 [B, K]) for batches with uint8 `image` and `label`.
 
@@ -130,11 +144,12 @@ def make_prepare(data: Data, preprocess: Preprocess, num_classes: int, train: bo
     offset = preprocess.offset()  # [S, S, C] or [1, 1, C]
     std = jnp.asarray(preprocess.std, jnp.float32).reshape(1, 1, 1, -1)
     background = jnp.zeros((1, 1, preprocess.channels))
+    colours = load_pca(data.pca) if data.pca else {}
     steps = {
         "flip": flip,
         "shift": lambda key, x: shift(key, x, data.shift, offset),
         "distort": lambda key, x: distort(key, x, data.distort, background),
-        "pca_color": lambda key, x: ops.pca_color(key, x, std=data.pca_std),
+        "pca_color": lambda key, x: ops.pca_color(key, x, std=data.pca_std, **colours),
         "color_jitter": lambda key, x: color_jitter(key, x, data.jitter),
         "erase": lambda key, x: erase(key, x, data.erase, offset),
         "randaugment": lambda key, x: randaugment(key, x, *data.randaugment, fill=offset),

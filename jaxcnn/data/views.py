@@ -4,6 +4,7 @@ import math
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from jaxcnn.config import Data
 from jaxcnn.data import decode
@@ -12,19 +13,20 @@ from jaxcnn.data.errors import DataError
 from jaxcnn.data.preprocess import Preprocess
 
 _CV2 = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
+_PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 def eval_view(image: bytes | np.ndarray, preprocess: Preprocess, key: str = "the image") -> np.ndarray:
-    """Short side to `preprocess.resized`, centre square of `inner`, background around it: uint8 [S, S, C]."""
+    """Short side to `preprocess.resized`, centre square of `inner`, background around it, as torchvision rounds: uint8 [S, S, C]."""
     pixels = _pixels(image, preprocess.channels, key)
     height, width = pixels.shape[:2]
     short, inner = preprocess.resized, preprocess.inner
     if height < width:
-        size = short, max(short, round(width * short / height))
+        size = short, max(short, int(short * width / height))
     else:
-        size = max(short, round(height * short / width)), short
-    pixels = resize(pixels, size, preprocess.interpolation)
-    top, left = (size[0] - inner) // 2, (size[1] - inner) // 2
+        size = max(short, int(short * height / width)), short
+    pixels = resize(pixels, size, preprocess.interpolation, smooth=True)
+    top, left = round((size[0] - inner) / 2), round((size[1] - inner) / 2)
     return _pad(pixels[top : top + inner, left : left + inner], preprocess.pad)
 
 
@@ -86,11 +88,20 @@ def random_area(size: tuple[int, int], area: tuple[float, float], aspect: tuple[
     return (height - h) // 2, (width - w) // 2, h, w
 
 
-def resize(pixels: np.ndarray, size: tuple[int, int], interpolation: str) -> np.ndarray:
-    """uint8 [H, W, C] -> [height, width, C]."""
+def resize(pixels: np.ndarray, size: tuple[int, int], interpolation: str, *, smooth: bool = False) -> np.ndarray:
+    """uint8 [H, W, C] -> [height, width, C].
+
+    With `smooth`, "bilinear" and "bicubic" average over all pixels that one new pixel covers when they shrink an image: Pillow's way and
+    torchvision's, so published weights see what they were evaluated on. Without, they interpolate between 2 or 4 neighbours, TensorFlow's
+    way, ten times as fast. "area" averages in either case.
+    """
     if pixels.shape[:2] == size:
         return pixels
-    resized = cv2.resize(pixels, size[::-1], interpolation=_CV2[interpolation])
+    if smooth and interpolation in _PILLOW:
+        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+        resized = np.asarray(image.resize(size[::-1], _PILLOW[interpolation]))
+    else:
+        resized = cv2.resize(pixels, size[::-1], interpolation=_CV2[interpolation])
     return resized if resized.ndim == 3 else resized[..., None]
 
 
@@ -106,4 +117,9 @@ def _pixels(image: bytes | np.ndarray, channels: int, key: str) -> np.ndarray:
 
 
 def _pad(pixels: np.ndarray, pad: int) -> np.ndarray:
-    return np.pad(pixels, ((pad, pad), (pad, pad), (0, 0))) if pad else pixels
+    if not pad:
+        return pixels
+    height, width, channels = pixels.shape
+    padded = np.zeros((height + 2 * pad, width + 2 * pad, channels), np.uint8)  # np.pad takes 100 us
+    padded[pad:-pad, pad:-pad] = pixels
+    return padded
