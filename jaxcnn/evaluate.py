@@ -11,6 +11,7 @@ import numpy as np
 from jaxcnn import checkpoint, feed, metrics, sharding, step
 from jaxcnn import config as config_lib
 from jaxcnn import data as data_lib
+from jaxcnn.data.augment import make_prepare
 from jaxcnn.data.preprocess import Preprocess
 
 
@@ -39,9 +40,8 @@ def evaluate(workdir: str | pathlib.Path, *, data_dir: str | None = None, split:
     config.data.eval_batch_size = -(-(config.data.eval_batch_size or config.data.batch_size) // unit) * unit
     source = data_lib.open_source(config.data, config.data.train_split)
     split = split or config.data.eval_split or data_lib.default_eval_split(source)
-    held_out = data_lib.open_source(config.data, split)
-    split_feed = feed.make_feed(config.data, held_out, preprocess, mesh, train=False)
-    prepare = data_lib.make_prepare(config.data, preprocess, len(metadata["class_names"]), train=False)
+    split_feed = feed.make_feed(config.data, split, preprocess, mesh, train=False)
+    prepare = make_prepare(config.data, preprocess, len(metadata["class_names"]), train=False)
     one_eval = step.make_eval_step(model, step.LOSSES[config.optim.loss], prepare=prepare)
     eval_step = jax.jit(lambda variables, store, item: one_eval(variables, split_feed.fetch(store, item)))
     sums = count_examples(eval_step, sharding.put_replicated(mesh, variables), split_feed)

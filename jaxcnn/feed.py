@@ -24,15 +24,15 @@ Store = dict[str, jax.Array]
 class Streamed:
     """Batches read, decoded and cropped by host threads, sent ahead to the device."""
 
-    def __init__(self, data: Data, source: Any, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
-        self.data, self.source, self.preprocess, self.mesh, self.train, self.seed = data, source, preprocess, mesh, train, seed
-        self.size = len(source)
+    def __init__(self, data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
+        self.data, self.split, self.preprocess, self.mesh, self.train, self.seed = data, split, preprocess, mesh, train, seed
+        self.size = len(data_lib.open_source(data, split))
         self.store: Store = {}
 
     def items(self, start_step: int = 0) -> Iterator[dict[str, jax.Array]]:
         """Device batches from global batch `start_step` on, `prefetch` of them in flight."""
         batches = data_lib.batches(
-            self.data, self.source, self.preprocess, seed=self.seed, start_step=start_step, train=self.train,
+            self.data, self.split, preprocess=self.preprocess, seed=self.seed, start_step=start_step, train=self.train,
             process_index=jax.process_index(), process_count=jax.process_count(),
         )  # fmt: skip
         ahead: collections.deque = collections.deque()
@@ -52,10 +52,10 @@ class Streamed:
 class Resident:
     """The whole split as uint8 in device memory; an item is a batch of indices."""
 
-    def __init__(self, data: Data, source: Any, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
+    def __init__(self, data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
         self.batch_size = data.batch_size if train else data.eval_batch_size or data.batch_size
         self.mesh, self.train, self.seed = mesh, train, seed
-        images, labels = data_lib.resident_arrays(data, source, preprocess)
+        images, labels = data_lib.resident_arrays(data, split, preprocess)
         self.size = len(labels)
         self.store = sharding_lib.put_replicated(mesh, {"image": images, "label": labels})
 
@@ -85,7 +85,7 @@ class Resident:
         return {name: jax.lax.with_sharding_constraint(x, split) for name, x in batch.items()}
 
 
-def make_feed(data: Data, source: Any, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int = 0) -> Streamed | Resident:
-    """Resident where the set is small and needs no random cropping on the host (`config.data.resident`), else streamed."""
-    kind = Resident if data_lib.is_resident(data, source, preprocess) else Streamed
-    return kind(data, source, preprocess, mesh, train=train, seed=seed)
+def make_feed(data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int = 0) -> Streamed | Resident:
+    """Resident where the split is small and needs no random cropping on the host (`config.data.resident`), else streamed."""
+    kind = Resident if data_lib.is_resident(data, data_lib.open_source(data, split), preprocess) else Streamed
+    return kind(data, split, preprocess, mesh, train=train, seed=seed)

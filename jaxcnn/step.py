@@ -158,6 +158,8 @@ def make_train_step(
         if ema:
             new = {"params": params, "batch_stats": batch_stats}
             averaged = jax.tree.map(lambda old, value: ema * old + (1 - ema) * value, state.ema, new)
+        if "corrupt" in batch:
+            sums["corrupt"] = jnp.sum(batch["corrupt"])
         sums |= {"grad_norm": optax.tree.norm(grads), "bad": 1.0 - jnp.isfinite(sums["loss"]).astype(jnp.float32)}
         return state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=averaged), sums
 

@@ -22,6 +22,7 @@ from jaxcnn import checkpoint, feed, guard, logs, metrics, optim, plots, shardin
 from jaxcnn import config as config_lib
 from jaxcnn import data as data_lib
 from jaxcnn.config import Config, ConfigError
+from jaxcnn.data.augment import make_prepare
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.evaluate import count_examples
 from jaxcnn.models import create_model
@@ -75,7 +76,7 @@ def build(config: Config) -> Parts:
     sharding.check_batch(mesh, config.data.batch_size, config.optim.accumulate)
     sharding.check_batch(mesh, config.data.eval_batch_size or config.data.batch_size, field="data.eval_batch_size")
     source = data_lib.open_source(config.data, config.data.train_split)
-    held_out = data_lib.open_source(config.data, config.data.eval_split or data_lib.default_eval_split(source))
+    held_out = config.data.eval_split or data_lib.default_eval_split(source)
     model, arguments = build_model(config, len(source.class_names))
     preprocess = data_lib.resolve(config.data, model.input_shape, source)
     steps_per_epoch = len(source) / config.data.batch_size
@@ -86,7 +87,7 @@ def build(config: Config) -> Parts:
         class_names=source.class_names,
         preprocess=preprocess,
         mesh=mesh,
-        train_feed=feed.make_feed(config.data, source, preprocess, mesh, train=True, seed=config.seed),
+        train_feed=feed.make_feed(config.data, config.data.train_split, preprocess, mesh, train=True, seed=config.seed),
         eval_feed=feed.make_feed(config.data, held_out, preprocess, mesh, train=False),
         tx=optim.make_optimizer(config.optim, steps_per_epoch),
         schedule=optim.make_schedule(config.optim, steps_per_epoch),
@@ -116,12 +117,12 @@ def compile_steps(parts: Parts, like: step.State) -> tuple[Callable, Callable]:
     """(train_step(state, store, item), eval_step(variables, store, item)), jitted over the mesh with the state donated."""
     config, loss = parts.config, step.LOSSES[parts.config.optim.loss]
     classes, smoothing = len(parts.class_names), config.optim.label_smoothing
-    augmenting = data_lib.make_prepare(config.data, parts.preprocess, classes, train=True, label_smoothing=smoothing)
+    augmenting = make_prepare(config.data, parts.preprocess, classes, train=True, label_smoothing=smoothing)
     one_step = step.make_train_step(
         parts.model, parts.tx, loss, prepare=augmenting, seed=config.seed, ema=config.optim.ema,
         accumulate=config.optim.accumulate, aux_weight=config.optim.aux_weight, frozen=config.frozen,
     )  # fmt: skip
-    one_eval = step.make_eval_step(parts.model, loss, prepare=data_lib.make_prepare(config.data, parts.preprocess, classes, train=False))
+    one_eval = step.make_eval_step(parts.model, loss, prepare=make_prepare(config.data, parts.preprocess, classes, train=False))
     everywhere = sharding.replicated(parts.mesh)
     placed = jax.tree.map(lambda x: x.sharding, like)
     train_step = jax.jit(
@@ -158,7 +159,8 @@ class Meter:
         wall = time.perf_counter() - self.started
         host = wall - self.waited_device - self.waited_input
         means = metrics.summarize(self.total)
-        return {
+        corrupt = {"corrupt": self.total["corrupt"]} if "corrupt" in self.total else {}
+        return corrupt | {
             "train_loss": means["loss"],
             "train_top1": means["top1"],
             "train_top5": means["top5"],
