@@ -138,6 +138,8 @@ class TfdsSource:
         return self._count
 
     def __getitem__(self, index: int) -> Example:
+        if not 0 <= index < self._count:
+            raise IndexError(f"{self.name} {self.split} has {self._count} records, numbered from 0; record {index} was asked for")
         return self.fetch([index])[0]
 
     def fetch(self, indices: Sequence[int]) -> list[Example]:
