@@ -90,9 +90,15 @@ def _images(root: Path, folder: Path) -> list[str]:
             if name.startswith(".") or not name.lower().endswith(SUFFIXES):
                 continue
             path = Path(place, name)
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                raise DataError(
-                    f"{path} is a link to {path.resolve()}, outside {inside}; copy the file in, or point data.data_dir at the real folder"
-                )
+            if path.is_symlink():
+                _check_link(path, inside)
             found.append(str(path.relative_to(root)))
     return sorted(found)
+
+
+def _check_link(path: Path, inside: Path) -> None:
+    target = path.resolve()
+    if not target.exists():
+        raise DataError(f"{path} is a link that leads nowhere, to {target}; restore the file or remove the link")
+    if not target.is_relative_to(inside):
+        raise DataError(f"{path} is a link to {target}, outside {inside}; copy the file in, or link the folder of the whole class")
