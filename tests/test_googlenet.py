@@ -88,6 +88,7 @@ def test_auxiliary_logits_in_training_only(name, side):
     )
 
 
+@pytest.mark.slow
 def test_auxiliary_gradient_reaches_the_stem_and_not_beyond_its_module():
     model = create_model("googlenet", num_classes=3, dropout_rate=0.0, aux_dropout_rate=0.0)
     images = jnp.asarray(np.random.default_rng(0).normal(size=(1, 32, 32, 3)), jnp.float32)
