@@ -54,9 +54,9 @@ class NiN(nn.Module):
     kernel_init: Init = normal(0.05)
     narrow_init: Init | None = None  # of conv1, conv3 and cccp8 where it differs
 
-    def conv(self, x: Array, name: str, features: int | None, *geometry: int) -> Array:
+    def conv(self, x: Array, name: str, features: int | None, window: int, stride: int = 1, padding: int = 0) -> Array:
         init = self.narrow_init if self.narrow_init is not None and name in NARROW else self.kernel_init
-        return nn.relu(Conv(features or self.num_classes, *geometry, dtype=self.dtype, kernel_init=init, name=name)(x))
+        return nn.relu(Conv(features or self.num_classes, window, stride, padding, dtype=self.dtype, kernel_init=init, name=name)(x))
 
     def smallest(self) -> int:
         """The least image side: the last map has one position, or fills the sliding window of the fully connected head."""
