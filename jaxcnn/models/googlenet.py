@@ -69,7 +69,7 @@ class AuxiliaryHead(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """GoogLeNet, the network of Table 1; with the auxiliary heads `aux1` on 4a and `aux2` on 4d.
+    """GoogLeNet, the network of Table 1, with the auxiliary heads `aux1` on 4a and `aux2` on 4d; images [B, H, W, C] -> logits [B, K].
 
     The paper adds 0.3 times each auxiliary loss in training and drops the heads afterwards (section 5).
     """

@@ -199,17 +199,19 @@ class AuxiliaryHead(nn.Module):
         else:
             x = ops.adaptive_avg_pool(x, 5)  # [B,5,5,768]: where 5x5/3 would leave less than conv2's window
         x = self.unit(128, (1, 1), name="conv1")(x, train)  # [B,5,5,128]
-        x = self.unit(768, (5, 5), kernel_init=nn.initializers.truncated_normal(0.01), name="conv2")(x, train)  # [B,1,1,768]
+        small, tiny = nn.initializers.truncated_normal(0.01), nn.initializers.truncated_normal(0.001)
+        x = self.unit(768, (5, 5), kernel_init=small, name="conv2")(x, train)  # [B,1,1,768]
         x = jnp.mean(x, axis=(1, 2), keepdims=True)  # [B,1,1,768]
-        x = FullyConnected(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.truncated_normal(0.001), name="fc")(
-            x
-        )  # [B,1,1,K]
+        x = FullyConnected(self.num_classes, dtype=self.dtype, kernel_init=tiny, name="fc")(x)  # [B,1,1,K]
         if train and not self.is_initializing():
             self.sow("aux_logits", "logits", as_logits(x, class_map=False))  # [B,K]
 
 
 class InceptionNet(nn.Module):
-    """A network of Inception modules, read from the table `layers`; the auxiliary head `aux`, if any, follows the layer `aux_after`."""
+    """A network of Inception modules, read from the table `layers`; images [B, H, W, C] -> logits [B, K].
+
+    The auxiliary head `aux` follows the layer `aux_after`, if one is named.
+    """
 
     layers: Layers
     input_shape: tuple[int, int, int] = (299, 299, 3)
@@ -227,9 +229,8 @@ class InceptionNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
-        check_images(
-            images, smallest_image([(n, b.branches if isinstance(b, Residual) else b) for n, b in self.layers]), "the Inception network"
-        )
+        geometry = [(name, layer.branches if isinstance(layer, Residual) else layer) for name, layer in self.layers]
+        check_images(images, smallest_image(geometry), "the Inception network")
         init = {"dtype": self.dtype, "kernel_init": self.kernel_init}
         unit = functools.partial(
             ConvBN, use_bias=self.conv_bias, momentum=self.bn_momentum, epsilon=self.bn_epsilon, group_size=self.bn_group_size, **init
