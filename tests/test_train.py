@@ -1,0 +1,211 @@
+"""The whole path on the embedded digits: train, resume exactly, stop, refuse, report."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxcnn import checkpoint, data, evaluate, feed, guard, logs, main, sharding, train
+from jaxcnn.config import Config, ConfigError, Data, Optim, Sharding
+
+REPOSITORY = pathlib.Path(__file__).parent.parent
+
+
+def tiny(**changes):
+    config = Config(
+        model="lenet",
+        data=Data(name="digits", batch_size=64, augment=("distort",)),
+        optim=Optim(learning_rate=0.02, schedule="cosine", steps=40, ema=0.9),
+        eval_every=0.5, checkpoint_every=0.25, log_every=10, tensorboard=False,
+    )  # fmt: skip
+    return dataclasses.replace(config, **changes)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("undisturbed")
+    return workdir, train.train(tiny(), workdir)
+
+
+def test_a_run_leaves_what_it_promises(undisturbed):
+    workdir, result = undisturbed
+    rows = logs.read_metrics(workdir)
+    assert rows[-1]["final"] and rows[-1]["step"] == 40 and rows[-1]["digest"] == result["digest"]
+    assert rows[-1]["eval_count"] == len(data.open_source(Data(), "test"))  # 359 images at a batch of 64: the last one is padded
+    assert set(rows[-1]["per_class_accuracy"]) == {str(d) for d in range(10)}
+    first, last = (row["train_loss"] for row in [r for r in rows if "train_loss" in r][:: len([r for r in rows if "train_loss" in r]) - 1])
+    assert last < 0.7 * first
+    assert all({"lr", "img_s", "input_wait", "host_ms"} <= row.keys() for row in rows if "train_loss" in row)
+    for name in ("curves.png", "confusion.png", "config.json"):
+        assert (workdir / name).stat().st_size > 0
+    _, metadata = checkpoint.load_variables(workdir)
+    assert metadata["config"]["model"] == metadata["model"] == "lenet" and metadata["class_names"][3] == "3"
+
+
+def test_the_same_command_again_says_it_is_finished(undisturbed):
+    workdir, result = undisturbed
+    again = train.train(tiny(), workdir)
+    assert again["already_finished"] and again["digest"] == result["digest"]
+
+
+def test_stopped_and_resumed_equals_undisturbed(undisturbed, tmp_path, monkeypatch):
+    calls = 0
+
+    def asked_twice(self):
+        nonlocal calls
+        calls += 1
+        return calls in (7, 8, 20)
+
+    monkeypatch.setattr(guard.StopRequest, "__bool__", asked_twice)
+    sittings = 0
+    while True:
+        sittings += 1
+        try:
+            result = train.train(tiny(), tmp_path)
+            break
+        except guard.Interrupted as stopped:
+            assert "the same command resumes" in str(stopped)
+    assert sittings == 4
+    assert result["digest"] == undisturbed[1]["digest"]
+    steps = [row["step"] for row in logs.read_metrics(tmp_path) if "train_loss" in row]
+    assert steps == sorted(set(steps))
+
+
+def test_streamed_and_resident_are_the_same_run(undisturbed, tmp_path):
+    streamed = tiny(data=Data(name="digits", batch_size=64, augment=("distort",), resident="no", threads=2))
+    assert train.train(streamed, tmp_path)["digest"] == undisturbed[1]["digest"]
+
+
+def test_streamed_and_resident_batches_are_identical():
+    mesh = sharding.make_mesh(Sharding())
+    feeds = []
+    for resident in ("yes", "no"):
+        settings = Data(name="digits", batch_size=96, resident=resident, threads=2)
+        preprocess = data.resolve(settings, (32, 32, 1), data.open_source(settings, "train"))
+        feeds.append(feed.make_feed(settings, "train", preprocess, mesh, train=True, seed=3))
+    assert [type(f).__name__ for f in feeds] == ["Resident", "Streamed"]
+    streams = [f.items(start_step=13) for f in feeds]
+    for _ in range(4):  # steps 13 to 16 lie on both sides of an epoch's end, 1438 / 96 = 14.98
+        a, b = (f.fetch(f.store, next(s)) for f, s in zip(feeds, streams, strict=True))
+        for name in ("image", "label", "mask"):
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_another_seed_is_another_run(undisturbed, tmp_path):
+    assert train.train(tiny(seed=1), tmp_path)["digest"] != undisturbed[1]["digest"]
+
+
+def test_evaluate_reads_everything_from_the_workdir(undisturbed):
+    workdir, result = undisturbed
+    found = evaluate.evaluate(workdir, batch_size=100)
+    assert found["count"] == result["eval_count"]
+    np.testing.assert_allclose([found["top1"], found["loss"]], [result["eval_top1"], result["eval_loss"]], rtol=1e-5)
+
+
+def test_a_changed_config_is_refused_and_listed(undisturbed):
+    workdir, _ = undisturbed
+    changed = tiny(seed=5, optim=dataclasses.replace(tiny().optim, learning_rate=0.5))
+    with pytest.raises(guard.RunError, match=r"optim.learning_rate was 0.02, now 0.5; seed was 0, now 5"):
+        train.train(changed, workdir)
+
+
+def test_a_harmless_change_resumes(undisturbed, tmp_path):
+    train.train(tiny(), tmp_path)
+    longer = tiny(optim=dataclasses.replace(tiny().optim, steps=44), log_every=5)
+    result = train.train(longer, tmp_path)
+    assert result["step"] == 44 and result["digest"] != undisturbed[1]["digest"]
+
+
+def test_two_runs_in_one_workdir_are_refused(tmp_path):
+    with guard.locked(tmp_path), pytest.raises(guard.RunError, match=f"another run .process {os.getpid()}. is writing"):
+        train.train(tiny(), tmp_path)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    wild = tiny(optim=Optim(learning_rate=1e30, schedule="constant", steps=40))
+    with pytest.raises(guard.RunError, match=r"not a finite number at step \d+ .*checkpoint.*try a lower --config.optim.learning_rate"):
+        train.train(wild, tmp_path)
+
+
+def test_an_unwritable_workdir_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(guard.RunError, match="cannot be written: Not a directory; choose another with --workdir"):
+        train.train(tiny(), tmp_path / "file" / "run")
+    with pytest.raises(guard.RunError, match=r"MiB left and this run's checkpoints need about"):
+        guard.open_workdir(tmp_path, need_mib=1e12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (dict(model="lenett"), "did you mean .*lenet"),
+        (dict(model_args="droput_rate=0.1"), "has no field 'droput_rate'; its fields are"),
+        (dict(data=Data(name="digits", batch_size=63)), "does not divide over 8 devices; the nearest that does: 56 or 64"),
+        (dict(data=Data(name="digits", batch_size=64, image_size=8)), "smallest image"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(tmp_path, changes, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        train.train(tiny(**changes), tmp_path)
+
+
+def test_plateau_and_accumulation_run_and_resume(tmp_path, monkeypatch):
+    config = tiny(optim=Optim(learning_rate=0.02, schedule="plateau", patience=1, steps=30, accumulate=2, clip_norm=1.0), eval_every=0.2)
+    whole = train.train(config, tmp_path / "whole")["digest"]
+    calls = 0
+
+    def once(self):
+        nonlocal calls
+        calls += 1
+        return calls == 15
+
+    monkeypatch.setattr(guard.StopRequest, "__bool__", once)
+    with pytest.raises(guard.Interrupted):
+        train.train(config, tmp_path / "parts")
+    assert train.train(config, tmp_path / "parts")["digest"] == whole
+
+
+def sitting(workdir, *settings):
+    argv = [sys.executable, "-m", "jaxcnn.main", "--config=configs/lenet.py", f"--workdir={workdir}", *settings]
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    return subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_exits_75(tmp_path, number):
+    process = sitting(tmp_path, "--config.optim.epochs=500", "--config.checkpoint_every=100", "--config.log_every=5")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not logs.read_metrics(tmp_path):
+        time.sleep(0.2)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == guard.EXIT_INTERRUPTED == 75
+    assert "the same command resumes from there" in output
+    assert len(checkpoint.Checkpointer(tmp_path).steps()) == 1
+
+
+@pytest.mark.slow
+def test_killed_runs_end_with_the_same_digest():
+    done = subprocess.run([sys.executable, "scripts/kill_test.py", "--kills", "3", "--seed", "1"], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 kills, 1 of 1 digests equal" in done.stdout
+
+
+def test_main_reports_and_returns_0(undisturbed, tmp_path, capsys):
+    argv = ["main", "--config=configs/lenet.py", f"--workdir={tmp_path}", "--config.optim.steps=3", "--config.data.batch_size=64"]
+    assert main.main(argv) == 0
+    said = capsys.readouterr().out
+    for word in ("test accuracy", "of 359 images", "metrics.jsonl", "curves.png", "next        python scripts/evaluate.py"):
+        assert word in said
+    assert main.main(argv) == 0
+    assert "was finished already" in capsys.readouterr().out
+    row = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
+    assert row["final"] is True and len(row["digest"]) == 64
