@@ -118,6 +118,7 @@ def test_paper_pools_5x5_with_stride_3():
     np.testing.assert_allclose(state["intermediates"]["pool"]["__call__"][0][0], np.array(expected), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["googlenet", "googlenet_bn"])
 def test_forward_and_class_map(name):
     model = create_model(name, num_classes=5)
