@@ -75,13 +75,16 @@ def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
 
 
 def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
-    """Every position's sum over the batch and the map, in one reduction that reads both maps once."""
+    """Every position's sum over the map, in one reduction that reads both maps once, and then over the batch.
+
+    In two steps because the partitioner gathers the whole batch for a reduction of several arrays over an axis that devices share.
+    """
     kh, kw, c = kernel.shape
     padded, g32 = _pad(x, pads), g.astype(jnp.float32)
     products = [_taken(padded, i, j, strides, g.shape[1:3]).astype(jnp.float32) * g32 for i in range(kh) for j in range(kw)]
     zeros = [np.float32(0)] * len(products)
-    sums = lax.reduce(products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (0, 1, 2))
-    return jnp.stack(sums).reshape(kh, kw, c).astype(kernel.dtype)
+    sums = lax.reduce(products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2))  # kh * kw times [B, C]
+    return jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, c).astype(kernel.dtype)
 
 
 depthwise.defvjp(_forward, _backward)
