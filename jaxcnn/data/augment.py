@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import betaincinv
 
 from jaxcnn import ops
 from jaxcnn.config import Data
@@ -89,7 +90,7 @@ def erase(key: Array, images: Array, probability: float, fill: Array) -> Array:
 
 def mixup(key: Array, images: Array, targets: Array, alpha: float) -> tuple[Array, Array]:
     """Each image and its target blended with those of its neighbour in the batch, by lambda ~ Beta(alpha, alpha) (arXiv:1710.09412)."""
-    share = jax.random.beta(key, alpha, alpha, (len(images), 1))
+    share = _beta(key, alpha, len(images))
     wide = share[:, :, None, None]
     return wide * images + (1 - wide) * jnp.roll(images, 1, axis=0), share * targets + (1 - share) * jnp.roll(targets, 1, axis=0)
 
@@ -99,12 +100,19 @@ def cutmix(key: Array, images: Array, targets: Array, alpha: float) -> tuple[Arr
     share_key, box_key = jax.random.split(key)
     batch, height, width, _ = images.shape
     limits = jnp.array([[height, width]], jnp.float32)
-    sizes = limits * jnp.sqrt(1 - jax.random.beta(share_key, alpha, alpha, (batch, 1)))
+    sizes = limits * jnp.sqrt(1 - _beta(share_key, alpha, batch))
     centres = jax.random.uniform(box_key, (batch, 2)) * limits
     low, high = jnp.clip(jnp.round(centres - sizes / 2), 0, limits), jnp.clip(jnp.round(centres + sizes / 2), 0, limits)
     inside = _boxes(low, high - low, height, width)
     share = 1 - jnp.prod(high - low, axis=1, keepdims=True) / (height * width)  # [B, 1], after clipping at the edges
     return jnp.where(inside, jnp.roll(images, 1, axis=0), images), share * targets + (1 - share) * jnp.roll(targets, 1, axis=0)
+
+
+def _beta(key: Array, alpha: float, count: int) -> Array:
+    """[count, 1] draws of Beta(alpha, alpha), from a table of its quantiles: sampling by rejection would be a loop inside the step."""
+    levels = np.linspace(0, 1, 4097)
+    table = betaincinv(alpha, alpha, levels).astype(np.float32)
+    return jnp.interp(jax.random.uniform(key, (count, 1)), levels.astype(np.float32), table)
 
 
 def _boxes(corners: Array, sizes: Array, height: int, width: int) -> Array:

@@ -48,6 +48,7 @@ def apply(images: Array, chosen: Array, sign: Array, strength: float, fill: Arra
     def wide(values: Array) -> Array:
         return values.reshape(-1, 1, 1, 1)
 
+    images = jnp.asarray(images)
     height, width = images.shape[1:3]
     matrix, move = affine(
         angle=amount("rotate", ROTATE),
