@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn import ops
 
@@ -123,6 +124,24 @@ def test_running_statistics_have_gradients_too():
     step = 1e-2 * images(4, 3, 3, 2, seed=1)
     numeric = (loss(x + step) - loss(x - step)) / 2
     np.testing.assert_allclose(jnp.vdot(jax.grad(loss)(x), jnp.asarray(step)), numeric, rtol=2e-2)
+
+
+def test_groups_stay_on_their_devices():
+    """A group for each of 8 devices: the maps are never exchanged, only the parameters' gradients are summed."""
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
+    x = jax.ShapeDtypeStruct((16, 4, 4, 6), jnp.float32, sharding=split)
+    parameter = jax.ShapeDtypeStruct((6,), jnp.float32, sharding=whole)
+
+    def loss(*arguments):
+        return jnp.sum(ops.batch_norm_train(*arguments, epsilon=1e-5, group_size=2)[0] ** 3)
+
+    gradients = jax.jit(jax.grad(loss, (0, 1, 2)), out_shardings=(split, whole, whole)).lower(x, parameter, parameter).compile()
+    assert "all-reduce(" in gradients.as_text()
+    for kind in ("all-gather", "all-to-all", "collective-permute"):
+        assert kind not in gradients.as_text()
+    exchanged = [line for line in gradients.as_text().splitlines() if "all-reduce(" in line]
+    assert all("[6]" in line and "4,4,6]" not in line.split("all-reduce(")[0] for line in exchanged)
 
 
 def test_groups_must_divide_the_batch():
