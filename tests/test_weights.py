@@ -5,13 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import torch_models
 
 from jaxcnn import create_model, weights
+from jaxcnn.checkpoint import load, load_variables
 from jaxcnn.models import list_models
 from jaxcnn.weights import labels, torch
 from jaxcnn.weights.finetune import matches
 from jaxcnn.weights.ports import PORTS, translate
 from jaxcnn.weights.preprocessing import ENTRIES, entry_of_file, preprocessing
+from scripts import import_weights
 
 SMALL = dict(num_classes=5, stages=(1, 1), width=4, input_shape=(16, 16, 3))  # of resnet18
 
@@ -30,11 +33,20 @@ def assert_same(a: dict, b: dict) -> None:
         assert a[key].dtype == b[key].dtype and np.array_equal(a[key], b[key]), key
 
 
-@pytest.mark.parametrize("name", PORTS)
-def test_every_port_names_each_layer_once_and_starts_from_a_network_that_exists(name):
+ONE_A_TABLE = (
+    "alexnet_owt", "vgg19", "vgg19_bn", "googlenet_bn", "inception_v3", "inception_v4", "inception_resnet_v2",
+    "resnet18", "resnet50", "efficientnet_b0", "tf_efficientnet_b0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_A_TABLE)
+def test_a_port_names_each_layer_once(name):
     leaves = torch._leaves(name)
     assert len({leaf.theirs for leaf in leaves}) == len(leaves)
-    assert PORTS[name].model in list_models()
+
+
+def test_ports_are_of_networks_that_exist():
+    assert {port.model for port in PORTS.values()} <= set(list_models()) and set(PORTS) == set(ENTRIES)
 
 
 def test_round_trip_to_the_bit():
@@ -215,3 +227,96 @@ def test_label_order_is_checked():
     shifted = ("n01440763", *labels.synsets()[:-1])
     with pytest.raises(ValueError, match="another label order"):
         labels.check_order(shifted, "shifted.txt")
+
+
+# scripts/import_weights.py, on a network of 21 MB
+
+
+def run_script(capsys, *argv: object) -> tuple[int, str, str]:
+    code = import_weights.main([str(a) for a in argv])
+    out, err = capsys.readouterr()
+    assert len((out + err).strip().splitlines()) == 1 or "missing" in err  # one sentence, or the list of faults
+    return code, out, err
+
+
+def test_script_imports_a_torch_file_with_what_belongs_to_it(tmp_path, capsys):
+    torch_ = torch_models.load_torch()[0]
+    state = random_state("efficientnet_b0")
+    tensors = {f"module.{key}": torch_.from_numpy(value) for key, value in state.items()}
+    file = tmp_path / "efficientnet_b0_rwightman-7f5810bc.pth"
+    torch_.save({"state_dict": tensors, "epoch": 3}, file)
+    code, out, err = run_script(capsys, "efficientnet_b0", file, "--out", tmp_path / "out")
+    assert code == 0, err
+    assert "5,330,564 numbers, 1000 classes" in out and "assumed" not in out  # 5,288,548 parameters and 42,016 statistics
+    variables, metadata = load_variables(tmp_path / "out")
+    jax.tree.map(np.testing.assert_array_equal, variables, weights.from_torch("efficientnet_b0", state))
+    assert metadata["model"] == "efficientnet_b0" and metadata["model_args"] == {"num_classes": 1000}
+    assert metadata["preprocessing"]["interpolation"] == "bicubic" and metadata["preprocessing"]["crop_fraction"] == 0.875
+    assert metadata["class_names"][207] == "golden retriever" and metadata["synsets"][207] == "n02099601"
+    assert "IMAGENET1K_V1" in metadata["source"]
+    code, _, err = run_script(capsys, "efficientnet_b0", file, "--out", tmp_path / "out")
+    assert code == 1 and "exists already" in err
+
+
+def test_script_imports_safetensors_with_a_new_head(tmp_path, capsys):
+    safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    state = random_state("tf_efficientnet_b0")
+    safetensors.save_file(state, tmp_path / "model.safetensors")
+    argv = ("tf_efficientnet_b0", tmp_path / "model.safetensors", "--out", tmp_path / "out", "--num-classes", 3, "--weights", "ap_in1k")
+    code, _, err = run_script(capsys, *argv)
+    assert code == 0, err
+    model, variables, preprocess = load(tmp_path / "out")
+    assert (model.same_padding, model.bn_epsilon, model.num_classes) == (True, 1e-3, 3)
+    assert variables["params"]["fc"]["kernel"].shape == (1280, 3) and preprocess.mean == (127.5, 127.5, 127.5)
+    kernel = variables["params"]["stage1"]["conv"]["kernel"]
+    np.testing.assert_array_equal(kernel, state["conv_stem.weight"].transpose(2, 3, 1, 0))
+    assert load_variables(tmp_path / "out")[1]["class_names"] == ["class 0", "class 1", "class 2"]
+
+
+def test_script_lists_what_does_not_fit_and_writes_nothing(tmp_path, capsys):
+    safetensors = pytest.importorskip("safetensors.numpy", reason="safetensors is not installed")
+    state = random_state("resnet18", num_classes=7)
+    del state["layer1.0.bn1.bias"]
+    state["head.bias"] = np.zeros(3, np.float32)
+    safetensors.save_file(state, tmp_path / "mine.safetensors")
+    code, _, err = run_script(capsys, "resnet18", tmp_path / "mine.safetensors", "--out", tmp_path / "out")
+    assert code == 1 and "missing     layer1.0.bn1.bias: found nothing, expected 64" in err and "unexpected  head.bias" in err
+    assert not (tmp_path / "out").exists()
+
+
+class Payload:
+    """Something that is no weight."""
+
+
+def test_script_refuses_files_with_code_and_damaged_ones(tmp_path, capsys):
+    torch_ = torch_models.load_torch()[0]
+    torch_.save(Payload(), tmp_path / "model.pth")
+    code, _, err = run_script(capsys, "resnet18", tmp_path / "model.pth")
+    assert code == 1 and "can run code" in err and "state_dict" in err
+    (tmp_path / "cut.pth").write_bytes((tmp_path / "model.pth").read_bytes()[:50])
+    (tmp_path / "cut.safetensors").write_bytes(b"nothing")
+    (tmp_path / "list.pth").write_bytes(b"")
+    torch_.save([1, 2], tmp_path / "list.pth")
+    for name, expected in (
+        ("cut.pth", "damaged"),
+        ("cut.safetensors", "damaged"),
+        ("list.pth", "no state dict"),
+        ("gone.pth", "not a file"),
+    ):
+        code, _, err = run_script(capsys, "resnet18", tmp_path / name)
+        assert code == 1 and expected in err, name
+    code, _, err = run_script(capsys, "resnet18", __file__)
+    assert code == 1 and "expected .pth, .pt or .safetensors" in err
+
+
+@pytest.mark.parametrize("name", ["resnet18", "inception_v4"])  # torchvision's code, timm's
+def test_script_says_that_it_could_not_download(name, tmp_path, capsys, monkeypatch):
+    _, torchvision, timm = torch_models.load_torch()
+
+    def offline(*args, **kwargs):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torchvision.models, "get_model", offline)
+    monkeypatch.setattr(timm, "create_model", offline)
+    code, _, err = run_script(capsys, name, "download", "--out", tmp_path / "out")
+    assert code == 1 and "could not download" in err and "no network" in err
