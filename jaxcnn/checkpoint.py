@@ -232,7 +232,9 @@ def _folder_of(path: pathlib.Path) -> pathlib.Path:
     steps = sorted((int(p.name) for p in (path / "checkpoints").glob("*") if p.name.isdigit()), reverse=True)
     if not steps:
         there = ", ".join(sorted(p.name for p in path.iterdir())[:8]) if path.is_dir() else "nothing: it does not exist"
-        raise CheckpointError(f"{path} holds no checkpoint (found there: {there}); give the --workdir of a run or an imported weights directory")
+        raise CheckpointError(
+            f"{path} holds no checkpoint (found there: {there}); give the --workdir of a run or an imported weights directory"
+        )
     for step in steps:
         folder = path / "checkpoints" / str(step)
         damage = _damage(folder, path / "checkpoints" / "checksums" / f"{step}.json")

@@ -85,7 +85,9 @@ class Resident:
         return {name: jax.lax.with_sharding_constraint(x, split) for name, x in batch.items()}
 
 
-def make_feed(data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int = 0) -> Streamed | Resident:
+def make_feed(
+    data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int = 0
+) -> Streamed | Resident:
     """Resident where the split is small and needs no random cropping on the host (`config.data.resident`), else streamed."""
     kind = Resident if data_lib.is_resident(data, data_lib.open_source(data, split), preprocess) else Streamed
     return kind(data, split, preprocess, mesh, train=train, seed=seed)

@@ -43,7 +43,9 @@ def open_workdir(workdir: str | os.PathLike, need_mib: float) -> pathlib.Path:
         raise RunError(f"the workdir {path} cannot be written: {error.strerror}; choose another with --workdir") from None
     free = shutil.disk_usage(path).free / 2**20
     if free < need_mib:
-        raise RunError(f"the disk of {path} has {free:.0f} MiB left and this run's checkpoints need about {need_mib:.0f}; free some or choose another --workdir")
+        raise RunError(
+            f"the disk of {path} has {free:.0f} MiB left and this run's checkpoints need about {need_mib:.0f}; free some or choose another --workdir"
+        )
     return path
 
 

@@ -8,12 +8,17 @@ that cannot work, 75 stopped by SIGTERM or Ctrl-C with everything saved.
 """
 
 import difflib
+import os
 import pathlib
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 from ml_collections import config_flags
+
+if TYPE_CHECKING:
+    from jaxcnn.config import Config
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -58,13 +63,13 @@ def _check_fields(argv: list[str]) -> None:
             section = getattr(section, name)
 
 
-def parse(argv: list[str]) -> tuple[object, str]:
+def parse(argv: list[str]) -> tuple["Config", str]:
     """(config, workdir) of a command line; raises flags.Error or ConfigError with one sentence."""
     from jaxcnn.config import ConfigError
 
     values, config, workdir = _define(argv)
     if {"--help", "-h", "--helpfull"} & set(argv):
-        print(__doc__ + "\n" + values.main_module_help())
+        print(f"{__doc__}\n" + values.main_module_help())
         raise SystemExit(0)
     named = _config_file(argv)
     _check_fields(argv)
@@ -110,11 +115,18 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
 
+    if config.deterministic:  # XLA reads its flags when the first device is touched
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+
+    import jax
+
     from jaxcnn import guard, logs, train
     from jaxcnn.checkpoint import CheckpointError
     from jaxcnn.data import DataError
 
     logs.setup_logging()
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a resumed run should not compile again; JAX_COMPILATION_CACHE_DIR moves it
+        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path.home() / ".cache" / "jaxcnn" / "xla"))
     try:
         result = train.train(config, workdir)
     except (ConfigError, DataError) as error:
@@ -122,6 +134,12 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_USAGE
     except (guard.RunError, CheckpointError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except OSError as error:  # a disk that filled up, a file system that went away
+        print(
+            f"error: {error.strerror} ({error.filename or workdir}); free space or mount it again, then run the same command",
+            file=sys.stderr,
+        )
         return EXIT_FAILED
     except guard.Interrupted as stopped:
         print(stopped, file=sys.stderr)

@@ -98,11 +98,11 @@ class _Count(struct.PyTreeNode):
 def scale_by_rate(schedule: Schedule, bias_rate: float = 1.0) -> optax.GradientTransformationExtraArgs:
     """Multiplies updates by -rate(step) * rate_scale, biases by `bias_rate` besides."""
 
-    def init(params):
+    def init(params) -> Any:
         del params
         return _Count(jnp.zeros((), jnp.int32))
 
-    def update(updates, state, params=None, *, rate_scale=1.0, **extra):
+    def update(updates, state, params=None, *, rate_scale=1.0, **extra) -> Any:
         del params, extra
         rate = -schedule(state.count) * rate_scale
 

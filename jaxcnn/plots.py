@@ -62,12 +62,14 @@ def confusion_matrix(path: pathlib.Path, confusion: np.ndarray, class_names: lis
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true class")
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.set_title(f"{int(np.trace(confusion)):,} of {int(confusion.sum()):,} right; mean of classes {np.nanmean(per_class_accuracy(confusion)):.2%}")
+    axes.set_title(
+        f"{int(np.trace(confusion)):,} of {int(confusion.sum()):,} right; mean of classes {np.nanmean(per_class_accuracy(confusion)):.2%}"
+    )
     if classes <= 20:
         rotation = 90 if max(map(len, class_names)) > 2 else 0
         axes.set_xticks(range(classes), class_names, rotation=rotation)
         axes.set_yticks(range(classes), class_names)
         for row, column in np.argwhere(confusion > 0):
             dark = shares[row, column] > 0.5
-            axes.text(column, row, int(confusion[row, column]), ha="center", va="center", fontsize=8, color="white" if dark else "black")
+            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", fontsize=8, color="white" if dark else "black")
     return _save(figure, path)

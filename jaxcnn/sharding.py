@@ -57,7 +57,26 @@ def put_replicated(mesh: Mesh, tree: Any) -> Any:
     return jax.device_put(tree, replicated(mesh))
 
 
+SMALL = 2**14  # parameters below this many elements are cheaper to copy than to gather
+
+
+def _spec(mesh: Mesh, sharding: Sharding, shape: tuple[int, ...]) -> PartitionSpec:
+    """Where one array of the state lies: split over `model` and `data` along axes that divide, or everywhere."""
+    axes: list[str | None] = [None] * len(shape)
+    if int(np.prod(shape)) < SMALL:
+        return PartitionSpec()
+    if sharding.model_parallel_linear and len(shape) == 2 and shape[1] % mesh.shape["model"] == 0:
+        axes[1] = "model"  # a linear layer's outputs: each device computes its share of the features
+    if sharding.fsdp:
+        free = [i for i, axis in enumerate(axes) if axis is None and shape[i] % mesh.shape["data"] == 0]
+        if free:
+            axes[max(free, key=lambda i: shape[i])] = "data"
+    return PartitionSpec(*axes)
+
+
 def state_shardings(mesh: Mesh, sharding: Sharding, state: Any) -> Any:
-    """A sharding for every leaf of the (abstract) state."""
-    del sharding
-    return jax.tree.map(lambda _: replicated(mesh), state)
+    """A sharding for every leaf of the (abstract) state: replicated, or as `fsdp` and `model_parallel_linear` say.
+
+    Optimizer state and averaged weights have the shapes of their parameters and lie with them.
+    """
+    return jax.tree.map(lambda x: NamedSharding(mesh, _spec(mesh, sharding, x.shape)), state)

@@ -110,7 +110,7 @@ def make_loss(model: nn.Module, loss: Loss, *, aux_weight: float = 0.0, frozen: 
 
 def make_train_step(
     model: nn.Module,
-    tx: optax.GradientTransformation,
+    tx: optax.GradientTransformationExtraArgs,
     loss: Loss,
     *,
     prepare: Prepare,
@@ -171,7 +171,7 @@ def make_eval_step(model: nn.Module, loss: Loss, *, prepare: Prepare) -> Callabl
 
     def eval_step(variables: dict[str, Any], batch: Batch) -> dict[str, Array]:
         images, targets = prepare(jax.random.key(0), batch)
-        logits = model.apply(variables, images, train=False)
+        logits: Any = model.apply(variables, images, train=False)
         labels, mask = batch["label"], batch["mask"]
         sums = metrics.classification_sums(logits, labels, loss(logits, targets), mask)
         return sums | {"confusion": metrics.confusion_counts(logits, labels, mask)}

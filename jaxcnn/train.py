@@ -7,6 +7,7 @@ run that is killed and started again goes on from its newest checkpoint and ends
 import collections
 import contextlib
 import dataclasses
+import itertools
 import math
 import pathlib
 import time
@@ -59,9 +60,9 @@ class Parts:
         }
 
 
-def build_model(config: Config, num_classes: int) -> tuple[nn.Module, dict[str, Any]]:
+def build_model(config: Config, num_classes: int | None) -> tuple[nn.Module, dict[str, Any]]:
     """The network and the fields that were set; raises ConfigError for a network or a field that does not exist."""
-    arguments = {"num_classes": num_classes} | config_lib.model_args(config)
+    arguments = ({} if num_classes is None else {"num_classes": num_classes}) | config_lib.model_args(config)
     try:
         return create_model(config.model, dtype=DTYPES[config.precision], **arguments), arguments
     except (ValueError, TypeError) as error:
@@ -71,7 +72,7 @@ def build_model(config: Config, num_classes: int) -> tuple[nn.Module, dict[str, 
 def build(config: Config) -> Parts:
     """Opens the data and makes model, optimizer and feeds; raises ConfigError or DataError where they do not fit together."""
     config_lib.validate(config)
-    create_model(config.model)  # an unknown name is found before the data is read
+    build_model(config, None)  # an unknown name or field is found before the data is read
     mesh = sharding.make_mesh(config.sharding)
     sharding.check_batch(mesh, config.data.batch_size, config.optim.accumulate)
     sharding.check_batch(mesh, config.data.eval_batch_size or config.data.batch_size, field="data.eval_batch_size")
@@ -113,8 +114,36 @@ def initial_state(parts: Parts) -> tuple[Any, Callable[[], step.State]]:
     return like, lambda: jax.jit(init, out_shardings=shardings)(key)
 
 
+def take_over(fresh: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """(`fresh` with every array of `given` that has its path and shape, the paths that stay fresh)."""
+    have = {jax.tree_util.keystr(path, simple=True, separator="/"): x for path, x in jax.tree_util.tree_leaves_with_path(given)}
+    kept: list[str] = []
+
+    def pick(path, leaf):
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        if name in have and have[name].shape == leaf.shape:
+            return jax.device_put(jnp.asarray(have[name], leaf.dtype), leaf.sharding)
+        kept.append(name)
+        return leaf
+
+    return jax.tree_util.tree_map_with_path(pick, fresh), kept
+
+
+def start_from(parts: Parts, state: step.State) -> tuple[step.State, list[str]]:
+    """The fresh `state` with the weights of `config.init_from`, and the layers that did not fit and start fresh."""
+    given, _ = checkpoint.load_variables(parts.config.init_from)
+    variables, missing = take_over(state.variables, given)
+    if len(missing) == len(jax.tree.leaves(variables)):
+        raise ConfigError(f"config.init_from={parts.config.init_from} has no layer that {parts.config.model} has, in name and shape")
+    ema = jax.tree.map(jnp.copy, variables) if state.ema else {}
+    return state.replace(params=variables["params"], batch_stats=variables["batch_stats"], ema=ema), missing
+
+
 def compile_steps(parts: Parts, like: step.State) -> tuple[Callable, Callable]:
-    """(train_step(state, store, item), eval_step(variables, store, item)), jitted over the mesh with the state donated."""
+    """(train_steps(state, store, items), eval_step(variables, store, item)), jitted over the mesh with the state donated.
+
+    `items` is a tuple of feed items, one a step; several go in one dispatch as a `lax.scan`. The sums come back stacked, [steps].
+    """
     config, loss = parts.config, step.LOSSES[parts.config.optim.loss]
     classes, smoothing = len(parts.class_names), config.optim.label_smoothing
     augmenting = make_prepare(config.data, parts.preprocess, classes, train=True, label_smoothing=smoothing)
@@ -125,9 +154,17 @@ def compile_steps(parts: Parts, like: step.State) -> tuple[Callable, Callable]:
     one_eval = step.make_eval_step(parts.model, loss, prepare=make_prepare(config.data, parts.preprocess, classes, train=False))
     everywhere = sharding.replicated(parts.mesh)
     placed = jax.tree.map(lambda x: x.sharding, like)
-    train_step = jax.jit(
-        lambda state, store, item: one_step(state, parts.train_feed.fetch(store, item)), donate_argnums=0, out_shardings=(placed, everywhere)
-    )
+
+    def train_steps(state, store, items):
+        def body(state, item):
+            return one_step(state, parts.train_feed.fetch(store, item))
+
+        if len(items) == 1:
+            state, sums = body(state, items[0])
+            return state, jax.tree.map(lambda x: x[None], sums)
+        return jax.lax.scan(body, state, jax.tree.map(lambda *x: jnp.stack(x), *items))
+
+    train_step = jax.jit(train_steps, donate_argnums=0, out_shardings=(placed, everywhere))
     eval_step = jax.jit(lambda variables, store, item: one_eval(variables, parts.eval_feed.fetch(store, item)), out_shardings=everywhere)
     return train_step, eval_step
 
@@ -144,14 +181,15 @@ class Meter:
     started: float = dataclasses.field(default_factory=time.perf_counter)
 
     def add(self, sums: dict[str, Any], number: int) -> None:
-        """Takes the sums of step `number` (waits for them); raises guard.RunError if its loss is not finite."""
+        """Takes the stacked sums of the steps up to `number` (waits for them); raises FloatingPointError(step) at a loss that is not finite."""
         start = time.perf_counter()
-        values = {name: float(x) for name, x in jax.device_get(sums).items()}
+        values = jax.device_get(sums)
         self.waited_device += time.perf_counter() - start
-        if values["bad"]:
-            raise FloatingPointError(number)
-        self.total = metrics.add(self.total, values)
-        self.steps += 1
+        count = len(values["bad"])
+        if values["bad"].any():
+            raise FloatingPointError(number - count + 1 + int(np.argmax(values["bad"])))
+        self.total = metrics.add(self.total, {name: float(np.sum(x, dtype=np.float64)) for name, x in values.items()})
+        self.steps += count
 
     def row(self) -> dict[str, float]:
         """The means, with img_s, step_ms, host_ms (loop time outside device and input) and input_wait (share of the time)."""
@@ -191,6 +229,9 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         checkpointer = checkpoint.Checkpointer(path, keep=config.keep)
         restored = checkpointer.restore(like)
         state = restored[0] if restored else fresh()
+        missing: list[str] = []
+        if not restored and config.init_from:
+            state, missing = start_from(parts, state)
         first = int(state.step)
         done = finished(path, first, parts.total_steps)
         if done:
@@ -200,6 +241,8 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         stack.callback(logger.close)
         for name, (old, new) in changed.items():
             logger.say(f"changed since the last sitting: {name} was {old!r}, now {new!r}")
+        if missing:
+            logger.say(f"not in {config.init_from}, so fresh: {', '.join(missing)}")
         logger.say(_greeting(parts, like, first))
         stop = stack.enter_context(guard.StopRequest())
         run = Run(parts, path, checkpointer, logger, stop, *compile_steps(parts, like))
@@ -251,10 +294,10 @@ class Run:
         try:
             while number < parts.total_steps:
                 start = time.perf_counter()
-                item = next(items)
+                batch = tuple(itertools.islice(items, self._stride(number, every)))
                 meter.waited_input += time.perf_counter() - start
-                state, sums = self.train_step(state, parts.train_feed.store, item)
-                number += 1
+                state, sums = self.train_step(state, parts.train_feed.store, batch)
+                number += len(batch)
                 pending.append((number, sums))
                 at_end = number == parts.total_steps
                 evaluating = number % every["eval_every"] == 0 or at_end
@@ -282,6 +325,15 @@ class Run:
             self.checkpointer.close()
             raise guard.RunError(self._diverged(error.args[0])) from None
         return state, last
+
+    def _stride(self, number: int, every: dict[str, int]) -> int:
+        """How many steps go into the next dispatch: all of `steps_per_dispatch` if no boundary lies within them, else one."""
+        config = self.parts.config
+        most = config.steps_per_dispatch
+        if not most:  # XLA:CPU runs a step inside a scan several times slower; a streamed batch is too large to stack
+            most = 1 if jax.default_backend() == "cpu" or isinstance(self.parts.train_feed, feed.Streamed) else 25
+        boundaries = (n - number % n for n in (*every.values(), config.log_every))
+        return most if most <= min(*boundaries, self.parts.total_steps - number) else 1
 
     def _log(self, meter: Meter, number: int) -> None:
         row = meter.row()

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
 
+import fcntl
 import pathlib
 import subprocess
 import sys
@@ -26,6 +27,14 @@ def test_data(tmp_path_factory) -> pathlib.Path:
         return place
     if not (place / "prepare.py").is_file():
         pytest.skip(f"no test data: {place} holds neither TFDS directories nor the script that prepares them (set JAXCNN_TEST_DATA)")
-    out = tmp_path_factory.mktemp("tfds")
-    subprocess.run([sys.executable, str(place / "prepare.py"), str(out)], check=True, capture_output=True, cwd=place)
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # the workers' common folder: one of them prepares, the others wait
+    out = shared / "tfds"
+    with (shared / "tfds.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (out / "done").is_file():
+            out.mkdir(exist_ok=True)
+            subprocess.run([sys.executable, str(place / "prepare.py"), str(out)], check=True, capture_output=True, cwd=place)
+            (out / "done").touch()
     return out

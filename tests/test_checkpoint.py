@@ -127,7 +127,7 @@ def test_variables_round_trip(tmp_path, state):
     variables, metadata = checkpoint.load_variables(path)
     assert checkpoint.digest(variables) == checkpoint.digest(state.variables)
     assert metadata["class_names"] == METADATA["class_names"]
-    with pytest.raises(checkpoint.CheckpointError, match="already exists|could not write"):
+    with pytest.raises(checkpoint.CheckpointError, match=r"could not write .*exists"):
         checkpoint.save_variables(path, jax.device_get(state.variables), METADATA)
 
 

@@ -57,7 +57,13 @@ def test_differences_name_the_path():
 
 
 def test_command_line_overrides_are_typed():
-    argv = ["main", "--config=configs/lenet.py:lenet5", "--workdir=runs/x", "--config.optim.learning_rate=0.02", "--config.data.resize=(3, 4)"]
+    argv = [
+        "main",
+        "--config=configs/lenet.py:lenet5",
+        "--workdir=runs/x",
+        "--config.optim.learning_rate=0.02",
+        "--config.data.resize=(3, 4)",
+    ]
     config, workdir = main.parse(argv)
     assert (config.model, config.optim.learning_rate, config.data.resize, workdir) == ("lenet5", 0.02, (3, 4), "runs/x")
 
@@ -65,7 +71,10 @@ def test_command_line_overrides_are_typed():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--config=configs/lenet.py", "--workdir=w", "--config.optim.lerning_rate=1"], "has no field 'lerning_rate' .did you mean 'learning_rate'"),
+        (
+            ["--config=configs/lenet.py", "--workdir=w", "--config.optim.lerning_rate=1"],
+            "has no field 'lerning_rate' .did you mean 'learning_rate'",
+        ),
         (["--config=configs/lenet.py", "--workdir=w", "--config.optim.learning_rate=abc"], "config.optim.learning_rate=abc"),
         (["--config=configs/lenet.py", "--workdir=w", "--config.data.batch_size=2.5"], "config.data.batch_size=2.5"),
         (["--config=configs/lnet.py", "--workdir=w"], "which does not exist; there are: .*lenet.py"),

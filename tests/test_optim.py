@@ -121,7 +121,9 @@ def test_exponential_polynomial_cosine_and_warmup():
     np.testing.assert_allclose(rates(staircase, (0, 199, 200, 400)), [1, 1, 0.94, 0.94**2], rtol=1e-5)
     smooth = Optim(learning_rate=1.0, schedule="exponential", factor=0.94, every=2.0, epochs=10, staircase=False)
     np.testing.assert_allclose(rates(smooth, (100,)), [0.94**0.5], rtol=1e-5)
-    np.testing.assert_allclose(rates(Optim(learning_rate=1.0, schedule="polynomial", power=0.5, epochs=10), (0, 750, 1000)), [1, 0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        rates(Optim(learning_rate=1.0, schedule="polynomial", power=0.5, epochs=10), (0, 750, 1000)), [1, 0.5, 0], atol=1e-6
+    )
     cosine = Optim(learning_rate=1.0, schedule="cosine", epochs=10, warmup=2.0, floor=0.1)
     np.testing.assert_allclose(rates(cosine, (0, 99, 199, 200, 600, 1000)), [0.005, 0.5, 1.0, 1.0, 0.55, 0.1], rtol=1e-5)
 

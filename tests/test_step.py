@@ -98,7 +98,7 @@ def test_randomness_is_the_seeds_and_the_steps():
 
 
 def test_padding_does_not_count():
-    state, train_step = lenet_step()
+    state, _ = lenet_step()
     whole, padded = batch_of(16), batch_of(16)
     padded["mask"][12:] = 0
     short = {name: x[:12] for name, x in whole.items()}
@@ -159,6 +159,6 @@ def test_a_mesh_that_does_not_fit_is_one_sentence(data, model):
 
 def test_a_batch_that_does_not_divide_names_the_nearest():
     mesh = sharding.make_mesh(Sharding())
-    with pytest.raises(ConfigError, match="config.data.batch_size 100 does not divide over 8 devices; the nearest that does: 96 or 104"):
+    with pytest.raises(ConfigError, match=r"config\.data\.batch_size 100 does not divide over 8 devices; the nearest that does: 96 or 104"):
         sharding.check_batch(mesh, 100)
     sharding.check_batch(mesh, 96)
