@@ -15,8 +15,8 @@ from jaxcnn.config import Data
 from jaxcnn.data import DataError, batches, index_batches, is_resident, open_source, resident_arrays, resolve
 from jaxcnn.data.order import permutation
 from jaxcnn.data.preprocess import IMAGENET_MEAN, Preprocess
+from jaxcnn.data.records import parse_example
 from jaxcnn.data.sources import split_indices
-from jaxcnn.data.tfds_source import parse_example
 
 DIGITS = Preprocess(12, 1, pad=2, mean=(0.0,), std=(1.0,))
 

@@ -3,7 +3,8 @@
 Both give the same global batch k, a function of (seed, k) alone: not of threads, processes, devices or how often the run was stopped.
 """
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 
 import grain
 import numpy as np
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 Batch = dict[str, np.ndarray]
+Fill = Callable[[int, range, Batch], None]  # (step, rows, the batch to fill them in)
+ENDLESS = 1 << 40  # steps
 CHUNK = 16  # images that one thread reads and decodes as one element of the Grain pipeline, whose own cost is 34 us an element
 
 
@@ -63,90 +66,93 @@ def batches(
     local = size // process_count
     if train:
         check_crops(data, preprocess)
-        plan = _Training(data, source, preprocess, seed, start_step, size, local, process_index)
+        fill = _training(data, source, preprocess, seed, lambda step: step * size + process_index * local)
+        steps = ENDLESS
     else:
-        plan = _Evaluation(data, source, preprocess, start_step, local, process_index, process_count)
-    return _collated(plan, local, thread_count(data))
+        share = -(-len(source) // process_count)
+        end = min(len(source), (process_index + 1) * share)
+        fill = _evaluation(data, source, preprocess, lambda step: min(end, process_index * share + step * local), end)
+        steps = max(0, -(-share // local) - start_step)
+    return _stream(lambda step, *args: fill(start_step + step, *args), steps, local, preprocess.shape, thread_count(data))
 
 
-class _Training:
-    """Pieces of the training stream: piece j holds rows of batch j // pieces, as Grain asks for them, in any order and thread."""
+def _training(data: Data, source: Source, preprocess: Preprocess, seed: int, first: Callable[[int], int]) -> Fill:
+    """Fills rows of batch `step`, whose first row stands at position `first(step)` of the stream, with random views."""
 
-    def __init__(self, data: Data, source: Source, preprocess: Preprocess, seed: int, start: int, size: int, local: int, process: int):
-        self._data, self._source, self._preprocess, self._seed = data, source, preprocess, seed
-        self._start, self._size, self._local, self._process = start, size, local, process
-        self._pieces = -(-local // CHUNK)
-
-    def __len__(self) -> int:
-        return 1 << 62  # no end
-
-    def __getitem__(self, piece: int) -> Batch:
-        step, part = divmod(int(piece), self._pieces)
-        rows = np.arange(part * CHUNK, min(self._local, (part + 1) * CHUNK), dtype=np.int64)
-        positions = (self._start + step) * self._size + self._process * self._local + rows
-        epochs, indices = stream(positions, len(self._source), self._seed)
+    def fill(step: int, rows: range, batch: Batch) -> None:
+        positions = first(step) + np.arange(rows.start, rows.stop, dtype=np.int64)
+        epochs, indices = stream(positions, len(source), seed)
 
         def view(example: Example, row: int) -> np.ndarray:
-            rng = example_rng(self._seed, int(epochs[row]), int(indices[row]))
-            return train_view(example.image, self._data, self._preprocess, rng, example.key)
+            rng = example_rng(seed, int(epochs[row]), int(indices[row]))
+            return train_view(example.image, data, preprocess, rng, example.key)
 
-        images, labels, corrupt = zip(*load_views(self._data, self._source, indices, view), strict=True)
-        return _batch(np.stack(images), labels, np.ones(len(rows)), indices, corrupt)
+        for row, seen in zip(rows, load_views(data, source, indices, view), strict=True):
+            batch["image"][row], batch["label"][row], batch["corrupt"][row] = seen
+            batch["index"][row], batch["mask"][row] = indices[row - rows.start], 1
+
+    return fill
 
 
-class _Evaluation:
-    """Pieces of this process's contiguous share of the split, padded to whole batches."""
+def _evaluation(data: Data, source: Source, preprocess: Preprocess, first: Callable[[int], int], end: int) -> Fill:
+    """Fills rows of batch `step`, which begins with record `first(step)`, with evaluation views of records before `end`."""
+    kept = decoded(data, source, preprocess) if is_resident(data, source, preprocess) else None
 
-    def __init__(self, data: Data, source: Source, preprocess: Preprocess, start: int, local: int, process: int, processes: int):
-        self._data, self._source, self._preprocess, self._local = data, source, preprocess, local
-        share = -(-len(source) // processes)
-        self._first, self._end = process * share, min(len(source), (process + 1) * share)
-        self._start, self._batches = start, -(-share // local)
-        self._pieces = -(-local // CHUNK)
-        self._kept = decoded(data, source, preprocess) if is_resident(data, source, preprocess) else None
+    def fill(step: int, rows: range, batch: Batch) -> None:
+        indices = range(first(step) + rows.start, min(end, first(step) + rows.stop))
+        seen: Iterable = (
+            ((kept.images[i], kept.labels[i], kept.corrupt[i]) for i in indices)
+            if kept
+            else load_views(data, source, indices, lambda e, _: eval_view(e.image, preprocess, e.key))
+        )
+        for row, index, view in zip(rows, indices, seen, strict=False):  # rows beyond `end` keep mask 0
+            batch["image"][row], batch["label"][row], batch["corrupt"][row] = view
+            batch["index"][row], batch["mask"][row] = index, 1 - batch["corrupt"][row]
+
+    return fill
+
+
+class _Pieces:
+    """What Grain's threads fetch: piece j is CHUNK rows of batch j // pieces, written where they belong in the batch."""
+
+    def __init__(self, fill: Fill, steps: int, local: int, shape: tuple[int, int, int]):
+        self._fill, self._local, self._shape = fill, local, shape
+        self.each = -(-local // CHUNK)
+        self._length = steps * self.each
+        self._open: dict[int, Batch] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return max(0, self._batches - self._start) * self._pieces
+        return self._length
 
-    def __getitem__(self, piece: int) -> Batch:
-        step, part = divmod(int(piece), self._pieces)
-        rows = min(self._local, (part + 1) * CHUNK) - part * CHUNK
-        first = min(self._end, self._first + (self._start + step) * self._local + part * CHUNK)
-        indices = np.arange(first, min(self._end, first + rows))
-        padding = rows - len(indices)
-        images = np.zeros((rows, *self._preprocess.shape), np.uint8)
-        labels, corrupt = np.zeros(rows), np.zeros(rows)
-        if self._kept:
-            for into, kept in zip((images, labels, corrupt), self._kept, strict=True):
-                into[: len(indices)] = kept[indices]
-        elif len(indices):
-            found = load_views(self._data, self._source, indices, lambda e, _: eval_view(e.image, self._preprocess, e.key))
-            for row, seen in enumerate(found):
-                images[row], labels[row], corrupt[row] = seen
-        real = np.arange(rows) < len(indices)
-        return _batch(images, labels, real & (corrupt == 0), np.pad(indices, (0, padding), constant_values=-1), corrupt)
+    def __getitem__(self, piece: int) -> int:
+        step, part = divmod(int(piece), self.each)
+        with self._lock:
+            batch = self._open.get(step) or self._open.setdefault(step, self._empty())
+        self._fill(step, range(part * CHUNK, min(self._local, (part + 1) * CHUNK)), batch)
+        return int(piece)
 
+    def _empty(self) -> Batch:
+        return {
+            "image": np.zeros((self._local, *self._shape), np.uint8),
+            "label": np.zeros(self._local, np.int32),
+            "mask": np.zeros(self._local, np.float32),
+            "index": np.full(self._local, -1, np.int32),
+            "corrupt": np.zeros(self._local, np.float32),
+        }
 
-def _batch(images: np.ndarray, labels, mask, indices, corrupt) -> Batch:
-    return {
-        "image": images,
-        "label": np.asarray(labels, np.int32),
-        "mask": np.asarray(mask, np.float32),
-        "index": np.asarray(indices, np.int32),
-        "corrupt": np.asarray(corrupt, np.float32),
-    }
+    def take(self, step: int) -> Batch:
+        """The batch, once all its pieces are done."""
+        with self._lock:
+            return self._open.pop(step)
 
 
-def _collated(plan: _Training | _Evaluation, local: int, threads: int) -> Iterator[Batch]:
-    """Batches from pieces that `threads` threads make ahead of time: two batches ahead, or one piece a thread."""
-    pieces = -(-local // CHUNK)
-    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(2 * pieces, threads))
-    if not len(plan):
+def _stream(fill: Fill, steps: int, local: int, shape: tuple[int, int, int], threads: int) -> Iterator[Batch]:
+    """Batches filled by `threads` threads: two batches ahead, or one piece a thread."""
+    pieces = _Pieces(fill, steps, local, shape)
+    if not steps:
         return
-    dataset = grain.MapDataset.source(plan).to_iter_dataset(options)
-    parts: list[Batch] = []
-    for part in dataset:
-        parts.append(part)
-        if len(parts) == pieces:
-            yield {name: np.concatenate([p[name] for p in parts]) for name in part}
-            parts = []
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(2 * pieces.each, threads))
+    for piece in grain.MapDataset.source(pieces).to_iter_dataset(options):  # in order, whichever is ready first
+        if (piece + 1) % pieces.each == 0:
+            yield pieces.take(piece // pieces.each)

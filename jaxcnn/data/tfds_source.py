@@ -1,4 +1,4 @@
-"""Image-classification datasets that TFDS has prepared, read record by record without TensorFlow.
+"""Image-classification datasets that TFDS has prepared, read record by record from ArrayRecord files without TensorFlow.
 
 A TFDS directory describes itself (features.json, dataset_info.json), so it is opened by path and needs no code of its dataset: data
 built by `tfds build`, by scripts/prepare_data.py or by a builder of your own all read the same.
@@ -6,13 +6,14 @@ built by `tfds build`, by scripts/prepare_data.py or by a builder of your own al
 
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxcnn.data.errors import DataError
+from jaxcnn.data.records import Records, parse_example
 from jaxcnn.data.sources import Example
 
 
@@ -114,8 +115,6 @@ class TfdsSource:
     """One split of a prepared dataset."""
 
     def __init__(self, name: str, place: Path, builder: Any, split: str):
-        from tensorflow_datasets.core.decode import DeserializeMethod
-
         self.name, self.split = name, split
         self._place = place
         self._image, self._label, self._text = _feature_names(builder.info, place)
@@ -126,7 +125,7 @@ class TfdsSource:
         self.splits = {key: info.num_examples for key, info in builder.info.splits.items()}
         self.identity = f"{place} {split}"
         try:
-            self._records = builder.as_data_source(split, deserialize_method=DeserializeMethod.RAW_BYTES)
+            self._records = Records(builder.info.splits[split].file_instructions)
             self._count = len(self._records)
         except Exception as e:
             has = ", ".join(f"{k} ({n})" for k, n in self.splits.items()) or "no splits"
@@ -143,8 +142,7 @@ class TfdsSource:
         return self.fetch([index])[0]
 
     def fetch(self, indices: Sequence[int]) -> list[Example]:
-        raw = self._records.data_source.__getitems__([int(i) for i in indices])  # one request: 8 us a record, one by one 370
-        return [self._example(i, record) for i, record in zip(indices, raw, strict=True)]
+        return [self._example(i, record) for i, record in zip(indices, self._records.read(indices), strict=True)]
 
     def _example(self, index: int, record: bytes) -> Example:
         fields = parse_example(record)
@@ -174,54 +172,3 @@ def _feature_names(info: Any, place: Path) -> tuple[str, str, str]:
         raise DataError(f"{place} is no image-classification dataset: expected one 8-bit image and one class label, found {kind}")
     texts = [k for k in ("file_name", "filename", "image/filename", "id") if isinstance(features.get(k), kinds.Text)]
     return images[0], labels[0], texts[0] if texts else ""
-
-
-def parse_example(record: bytes) -> dict[str, list[bytes] | list[int]]:
-    """{feature: values} of a serialised tf.train.Example's bytes and integer lists (floats are left out); ValueError if it is cut short."""
-    fields: dict[str, list] = {}
-    for _, features in _messages(record):
-        for _, entry in _messages(features):
-            parts = dict(_messages(entry))  # 1: key, 2: Feature
-            for kind, values in _messages(parts.get(2, b"")):
-                if kind == 1:
-                    fields[parts[1].decode()] = [value for _, value in _messages(values)]
-                elif kind == 3:
-                    fields[parts[1].decode()] = list(_integers(values))
-    return fields
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-
-
-def _messages(data: bytes) -> Iterator[tuple[int, Any]]:
-    """(field number, value) of a protocol buffer whose fields are lengths with content, or integers."""
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        value, at = _varint(data, at)
-        if tag & 7 == 2:
-            if at + value > len(data):
-                raise ValueError("a record is cut short")
-            yield tag >> 3, data[at : at + value]
-            at += value
-        else:
-            yield tag >> 3, value
-
-
-def _integers(data: bytes) -> Iterator[int]:
-    for _, value in _messages(data):
-        if isinstance(value, int):
-            yield value
-            continue
-        at = 0
-        while at < len(value):
-            number, at = _varint(value, at)
-            yield number - (1 << 64) if number >> 63 else number
