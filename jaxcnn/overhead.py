@@ -1,0 +1,71 @@
+"""What the training loop costs beside the compiled step it runs."""
+
+import dataclasses
+import pathlib
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+
+from jaxcnn import logs, train
+from jaxcnn.config import Config
+
+EVERY = 100  # steps in one measurement
+
+
+def loop_times(config: Config, n: int = 5) -> Iterator[dict[str, Any]]:
+    """One row for each way in, resident and streamed: medians over `n` stretches of 100 steps.
+
+    `bare_ms` is the compiled step called again and again on one batch, `step_ms` the training loop's time a step (feed, metrics, logging,
+    checks; no evaluation or checkpoint falls into the stretches), `overhead_ms` their difference and `input_wait` the share of the time
+    that the loop waited for data. Loop and bare stretches alternate, so that a busy machine slows both.
+    """
+    for resident in ("yes", "no"):
+        quiet = dataclasses.replace(
+            config,
+            data=dataclasses.replace(config.data, resident=resident),
+            optim=dataclasses.replace(config.optim, steps=2 * EVERY),
+            eval_every=1e9, checkpoint_every=1e9, log_every=EVERY, tensorboard=False, steps_per_dispatch=1,
+        )  # fmt: skip
+        parts = train.build(quiet)
+        like, fresh = train.initial_state(parts)
+        train_step, _ = train.compile_steps(parts, like)
+        item = next(parts.train_feed.items(0))
+        bare, looped, waits = [], [], []
+        for _ in range(n):
+            row = _loop_stretch(quiet)
+            looped.append(row["step_ms"])
+            waits.append(row["input_wait"])
+            bare.append(_bare_stretch(train_step, fresh(), parts.train_feed.store, item))
+        bare_ms, step_ms = statistics.median(bare), statistics.median(looped)
+        yield {
+            "model": config.model, "data": config.data.name, "batch": config.data.batch_size,
+            "feed": "resident" if resident == "yes" else "streamed", "bare_ms": round(bare_ms, 3), "step_ms": round(step_ms, 3),
+            "overhead_ms": round(step_ms - bare_ms, 3), "input_wait": round(statistics.median(waits), 4), "n": n,
+        }  # fmt: skip
+
+
+def _loop_stretch(config: Config) -> dict[str, Any]:
+    """The log row of the second hundred steps of a run of two hundred; the first hundred compile and warm up."""
+    with tempfile.TemporaryDirectory() as workdir:
+        train.train(config, pathlib.Path(workdir))
+        rows = [row for row in logs.read_metrics(workdir) if "step_ms" in row]
+    return rows[-1]
+
+
+def _bare_stretch(train_step: Any, state: Any, store: Any, item: Any) -> float:
+    """Milliseconds a call of the compiled step, two in flight as in the loop, over 100 calls after 20."""
+    in_flight, start = [], 0.0
+    for i in range(20 + EVERY):
+        if i == 20:
+            jax.block_until_ready(state)
+            start = time.perf_counter()
+        state, sums = train_step(state, store, (item,))
+        in_flight.append(sums)
+        if len(in_flight) > train.IN_FLIGHT:
+            jax.block_until_ready(in_flight.pop(0))
+    jax.block_until_ready(state)
+    return 1e3 * (time.perf_counter() - start) / EVERY
