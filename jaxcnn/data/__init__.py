@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxcnn.config import Data
 from jaxcnn.data.errors import DataError
-from jaxcnn.data.load import load_views, thread_count
+from jaxcnn.data.load import load_each, thread_count
 from jaxcnn.data.order import example_rng, index_batches, stream
 from jaxcnn.data.preprocess import Preprocess, resolve
 from jaxcnn.data.resident import decoded, is_resident, is_small, resident_arrays
@@ -83,12 +83,12 @@ def _training(data: Data, source: Source, preprocess: Preprocess, seed: int, fir
         positions = first(step) + np.arange(rows.start, rows.stop, dtype=np.int64)
         epochs, indices = stream(positions, len(source), seed)
 
-        def view(example: Example, row: int) -> np.ndarray:
+        def place(example: Example, row: int) -> None:
             rng = example_rng(seed, int(epochs[row]), int(indices[row]))
-            return train_view(example.image, data, preprocess, rng, example.key)
+            train_view(example.image, data, preprocess, rng, example.key, out=batch["image"][rows[row]])
 
-        for row, seen in zip(rows, load_views(data, source, indices, view), strict=True):
-            batch["image"][row], batch["label"][row], batch["corrupt"][row] = seen
+        for row, seen in zip(rows, load_each(data, source, indices, place), strict=True):
+            batch["label"][row], batch["corrupt"][row] = seen
             batch["index"][row], batch["mask"][row] = indices[row - rows.start], 1
 
     return fill
@@ -100,13 +100,17 @@ def _evaluation(data: Data, source: Source, preprocess: Preprocess, first: Calla
 
     def fill(step: int, rows: range, batch: Batch) -> None:
         indices = range(first(step) + rows.start, min(end, first(step) + rows.stop))
-        seen: Iterable = (
-            ((kept.images[i], kept.labels[i], kept.corrupt[i]) for i in indices)
-            if kept
-            else load_views(data, source, indices, lambda e, _: eval_view(e.image, preprocess, e.key))
-        )
-        for row, index, view in zip(rows, indices, seen, strict=False):  # rows beyond `end` keep mask 0
-            batch["image"][row], batch["label"][row], batch["corrupt"][row] = view
+
+        def place(example: Example, row: int) -> None:
+            batch["image"][rows[row]] = eval_view(example.image, preprocess, example.key)
+
+        if kept:
+            batch["image"][rows.start : rows.start + len(indices)] = kept.images[indices.start : indices.stop]
+            found: Iterable = zip(kept.labels[indices.start : indices.stop], kept.corrupt[indices.start : indices.stop], strict=True)
+        else:
+            found = load_each(data, source, indices, place)
+        for row, index, seen in zip(rows, indices, found, strict=False):  # rows beyond `end` keep mask 0
+            batch["label"][row], batch["corrupt"][row] = seen
             batch["index"][row], batch["mask"][row] = index, 1 - batch["corrupt"][row]
 
     return fill

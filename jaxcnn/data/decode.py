@@ -40,7 +40,7 @@ def _decode(image: bytes, channels: int, key: str) -> np.ndarray:
 def decode_region(image: bytes, cut: Callable[[tuple[int, int]], Box], channels: int, key: str = "the image") -> np.ndarray:
     """The box that `cut` chooses of the image's (height, width): `decode(image, channels)[top : top + height, left : left + width]`.
 
-    Of a JPEG no more is decoded than the box needs. Raises DataError as `decode` does.
+    Of a JPEG no more is decoded than the box needs. The pixels hold until this thread decodes its next region. Raises DataError as `decode` does.
     """
     found = read_header(image, key)
     box = cut((found.width, found.height) if found.orientation >= 5 else (found.height, found.width))

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcnn.config import Data
-from jaxcnn.data.load import load_views, thread_count
+from jaxcnn.data.load import load_each, thread_count
 from jaxcnn.data.preprocess import Preprocess
-from jaxcnn.data.sources import Source, open_source
+from jaxcnn.data.sources import Example, Source, open_source
 from jaxcnn.data.views import eval_view, is_random
 
 CHUNK = 256  # records read and decoded as one piece of work
@@ -74,8 +74,12 @@ def _decode_all(data: Data, source: Source, preprocess: Preprocess, progress: Pr
 
     def load(start: int) -> int:
         rows = range(start, min(n, start + CHUNK))
-        for i, view in zip(rows, load_views(data, source, rows, lambda e, _: eval_view(e.image, preprocess, e.key)), strict=True):
-            found.images[i], found.labels[i], found.corrupt[i] = view
+
+        def place(example: Example, row: int) -> None:
+            found.images[rows[row]] = eval_view(example.image, preprocess, example.key)
+
+        for i, seen in zip(rows, load_each(data, source, rows, place), strict=True):
+            found.labels[i], found.corrupt[i] = seen
         return len(rows)
 
     done = 0

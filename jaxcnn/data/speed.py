@@ -90,7 +90,9 @@ def _tensorflow(python: str, images: list[bytes], threads: int, seconds: float) 
             Path(folder, f"{i:04d}.jpg").write_bytes(image)
         command = [python, str(Path(rivals.__file__)), folder, str(threads), str(BATCH)]
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
         assert process.stdin and process.stdout
 
         def measure() -> tuple[float, float]:

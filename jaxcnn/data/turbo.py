@@ -55,12 +55,19 @@ def _candidates() -> list[str]:
     return [*found, system] if system else found
 
 
-class _Handle:
-    """A decompressor; each thread has its own."""
+class _Worker:
+    """A decompressor and the pixels it writes to; each thread has its own, since fresh memory costs a page fault every 4 kB."""
 
     def __init__(self, library: ctypes.CDLL):
         self._library = library
         self.pointer = library.tj3Init(_DECOMPRESS)
+        self._pixels = np.empty(1 << 20, np.uint8)
+
+    def pixels(self, height: int, width: int, channels: int) -> np.ndarray:
+        size = height * width * channels
+        if size > self._pixels.size:
+            self._pixels = np.empty(size, np.uint8)
+        return self._pixels[:size].reshape(height, width, channels)
 
     def __del__(self):
         self._library.tj3Destroy(self.pointer)
@@ -70,13 +77,16 @@ _of_thread = threading.local()
 
 
 def decode_region(image: bytes, box: tuple[int, int, int, int], channels: int) -> np.ndarray | None:
-    """The region (top, left, height, width) of a JPEG, uint8 [height, width, channels]; None if the library is missing or refuses."""
+    """The region (top, left, height, width) of a JPEG, uint8 [height, width, channels]; None if the library is missing or refuses.
+
+    The pixels hold until this thread decodes its next region.
+    """
     library = load()
     if not library:
         return None
-    if not hasattr(_of_thread, "handle"):
-        _of_thread.handle = _Handle(library)
-    handle = _of_thread.handle.pointer
+    if not hasattr(_of_thread, "worker"):
+        _of_thread.worker = _Worker(library)
+    handle = _of_thread.worker.pointer
     if library.tj3DecompressHeader(handle, image, len(image)) and library.tj3GetErrorCode(handle) == _FATAL:
         return None
     subsampling = library.tj3Get(handle, _SUBSAMPLING)
@@ -88,7 +98,7 @@ def decode_region(image: bytes, box: tuple[int, int, int, int], channels: int) -
     w = min(library.tj3Get(handle, _WIDTH) - x, left - x + width + _RIGHT)
     if library.tj3SetCroppingRegion(handle, _Region(x, top, w, height)):
         return None
-    pixels = np.empty((height, w, channels), np.uint8)
+    pixels = _of_thread.worker.pixels(height, w, channels)
     failed = library.tj3Decompress8(handle, image, len(image), pixels.ctypes.data, 0, _FORMATS[channels])
     if failed and library.tj3GetErrorCode(handle) == _FATAL:
         return None

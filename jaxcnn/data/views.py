@@ -31,12 +31,20 @@ def eval_view(image: bytes | np.ndarray, preprocess: Preprocess, key: str = "the
 
 
 def train_view(
-    image: bytes | np.ndarray, data: Data, preprocess: Preprocess, rng: np.random.Generator, key: str = "the image"
+    image: bytes | np.ndarray,
+    data: Data,
+    preprocess: Preprocess,
+    rng: np.random.Generator,
+    key: str = "the image",
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A random view as `data.resize` or `data.area` says, uint8 [S, S, C]; the evaluation view if neither is set."""
+    """A random view as `data.resize` or `data.area` says, uint8 [S, S, C]; the evaluation view if neither is set. Fills and returns `out`."""
+    if out is None:
+        out = np.empty(preprocess.shape, np.uint8)
     if not is_random(data):
-        return eval_view(image, preprocess, key)
-    inner = preprocess.inner
+        out[:] = eval_view(image, preprocess, key)
+        return out
+    inner, pad = preprocess.inner, preprocess.pad
 
     def cut(size: tuple[int, int]) -> Box:
         return random_area(size, data.area, data.aspect, rng) if data.area[1] else random_scale(size, data.resize, inner, rng)
@@ -46,7 +54,11 @@ def train_view(
         region = decode.set_channels(image, preprocess.channels)[top : top + height, left : left + width]
     else:
         region = decode.decode_region(image, cut, preprocess.channels, key)
-    return _pad(resize(region, (inner, inner), preprocess.interpolation), preprocess.pad)
+    if pad or region.shape == out.shape:
+        out[:] = _pad(resize(region, (inner, inner), preprocess.interpolation), pad)
+    else:
+        cv2.resize(region, (inner, inner), dst=out, interpolation=_CV2[preprocess.interpolation])
+    return out
 
 
 def is_random(data: Data) -> bool:
