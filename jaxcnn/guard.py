@@ -31,8 +31,8 @@ class Interrupted(RuntimeError):
     """The run was asked to stop and has saved its state."""
 
 
-def open_workdir(workdir: str | os.PathLike, need_mib: float) -> pathlib.Path:
-    """Creates `workdir`, or raises RunError where it cannot be written or its disk has less than `need_mib` MiB left."""
+def open_workdir(workdir: str | os.PathLike) -> pathlib.Path:
+    """Creates `workdir`, or raises RunError where it cannot be written."""
     path = pathlib.Path(workdir).absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -41,12 +41,17 @@ def open_workdir(workdir: str | os.PathLike, need_mib: float) -> pathlib.Path:
         probe.unlink()
     except OSError as error:
         raise RunError(f"the workdir {path} cannot be written: {error.strerror}; choose another with --workdir") from None
+    return path
+
+
+def check_space(path: pathlib.Path, need_mib: float) -> None:
+    """Raises RunError where the disk of `path` has less than `need_mib` MiB left."""
     free = shutil.disk_usage(path).free / 2**20
     if free < need_mib:
         raise RunError(
-            f"the disk of {path} has {free:.0f} MiB left and this run's checkpoints need about {need_mib:.0f}; free some or choose another --workdir"
+            f"the disk of {path} has {free:.0f} MiB left and this run's checkpoints need about {need_mib:.0f}; "
+            "free some or choose another --workdir"
         )
-    return path
 
 
 @contextlib.contextmanager
@@ -92,23 +97,26 @@ class StopRequest:
 
 
 def check_config(workdir: pathlib.Path, config: config_lib.Config) -> dict[str, tuple]:
-    """Writes `config.json`, or compares with the one that is there.
+    """The harmless differences {field: (old, new)} between `config` and that of the run in `workdir`, if there is one.
 
-    Returns the harmless differences {field: (old, new)}; raises RunError naming those that would make it another run.
+    Raises RunError naming those differences that would make it another run.
     """
     path = workdir / "config.json"
-    new = config_lib.to_dict(config)
-    changed: dict[str, tuple] = {}
-    if path.is_file():
-        try:
-            changed = config_lib.differences(json.loads(path.read_text()), new)
-        except ValueError:
-            raise RunError(f"{path} is not readable JSON; restore it, or start in another --workdir") from None
-        refused = {name: pair for name, pair in changed.items() if name not in RESUMABLE}
-        if refused:
-            listed = "; ".join(f"{name} was {old!r}, now {now!r}" for name, (old, now) in refused.items())
-            raise RunError(f"{workdir} holds a run with another configuration ({listed}); set it back or choose another --workdir")
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(new, indent=2))
-    partial.replace(path)
+    if not path.is_file():
+        return {}
+    try:
+        changed = config_lib.differences(json.loads(path.read_text()), config_lib.to_dict(config))
+    except ValueError:
+        raise RunError(f"{path} is not readable JSON; restore it, or start in another --workdir") from None
+    refused = {name: pair for name, pair in changed.items() if name not in RESUMABLE}
+    if refused:
+        listed = "; ".join(f"{name} was {old!r}, now {now!r}" for name, (old, now) in refused.items())
+        raise RunError(f"{workdir} holds a run with another configuration ({listed}); set it back or choose another --workdir")
     return changed
+
+
+def write_config(workdir: pathlib.Path, config: config_lib.Config) -> None:
+    """Writes the resolved config as `config.json`."""
+    partial = workdir / "config.json.partial"
+    partial.write_text(json.dumps(config_lib.to_dict(config), indent=2))
+    partial.replace(workdir / "config.json")

@@ -71,8 +71,6 @@ def build_model(config: Config, num_classes: int | None) -> tuple[nn.Module, dic
 
 def build(config: Config) -> Parts:
     """Opens the data and makes model, optimizer and feeds; raises ConfigError or DataError where they do not fit together."""
-    config_lib.validate(config)
-    build_model(config, None)  # an unknown name or field is found before the data is read
     mesh = sharding.make_mesh(config.sharding)
     sharding.check_batch(mesh, config.data.batch_size, config.optim.accumulate)
     sharding.check_batch(mesh, config.data.eval_batch_size or config.data.batch_size, field="data.eval_batch_size")
@@ -216,27 +214,25 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     Raises ConfigError, DataError, CheckpointError or guard.RunError with one sentence, guard.Interrupted after a requested stop.
     """
     started = time.monotonic()
-    parts = build(config)
-    like, fresh = initial_state(parts)
-    need = 3 * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like)) / 2**20
-    path = guard.open_workdir(workdir, need)
+    config_lib.validate(config)
+    build_model(config, None)  # an unknown name or field is found before anything is touched
+    path = guard.open_workdir(workdir)
     with contextlib.ExitStack() as stack:
+        changed: dict[str, tuple] = {}
         if jax.process_index() == 0:
             stack.enter_context(guard.locked(path))
             changed = guard.check_config(path, config)
-        else:
-            changed = {}
+        parts = build(config)
+        like, fresh = initial_state(parts)
+        guard.check_space(path, 3 * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like)) / 2**20)
         checkpointer = checkpoint.Checkpointer(path, keep=config.keep)
-        restored = checkpointer.restore(like)
-        state = restored[0] if restored else fresh()
-        missing: list[str] = []
-        if not restored and config.init_from:
-            state, missing = start_from(parts, state)
+        state, missing = restore_or_start(parts, checkpointer, like, fresh)
         first = int(state.step)
-        done = finished(path, first, parts.total_steps)
-        if done:
+        if done := finished(path, first, parts.total_steps):
             checkpointer.close()
             return done | {"already_finished": True}
+        if jax.process_index() == 0:
+            guard.write_config(path, config)
         logger = logs.Logger(path, start_step=first, total_steps=parts.total_steps, tensorboard=config.tensorboard)
         stack.callback(logger.close)
         for name, (old, new) in changed.items():
@@ -249,6 +245,15 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         state, last = run.loop(state)
         checkpointer.close()
         return run.finish(state, last, time.monotonic() - started)
+
+
+def restore_or_start(
+    parts: Parts, checkpointer: checkpoint.Checkpointer, like: step.State, fresh: Callable
+) -> tuple[step.State, list[str]]:
+    """(the newest checkpoint's state, []), or a fresh one, from `config.init_from` if set, with the layers that it did not have."""
+    if restored := checkpointer.restore(like):
+        return restored[0], []
+    return start_from(parts, fresh()) if parts.config.init_from else (fresh(), [])
 
 
 def finished(workdir: pathlib.Path, at_step: int, total_steps: int) -> dict[str, Any] | None:

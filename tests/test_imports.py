@@ -20,7 +20,6 @@ ALLOWED = {
     "models": {"branches", "layers", "ops"},
     "metrics": set(),
     "weights": {"models", "layers", "ops"},
-    "interpret": {"models", "layers", "ops", "weights"},
     "data": {"config", "ops"},
     "sharding": {"config"},
     "optim": {"config"},

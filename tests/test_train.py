@@ -149,7 +149,7 @@ def test_an_unwritable_workdir_is_one_sentence(tmp_path):
     with pytest.raises(guard.RunError, match="cannot be written: Not a directory; choose another with --workdir"):
         train.train(tiny(), tmp_path / "file" / "run")
     with pytest.raises(guard.RunError, match=r"MiB left and this run's checkpoints need about"):
-        guard.open_workdir(tmp_path, need_mib=1e12)
+        guard.check_space(tmp_path, need_mib=1e12)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_sharded_parameters_are_the_same_run(undisturbed, tmp_path):
     np.testing.assert_allclose(result["eval_loss"], undisturbed[1]["eval_loss"], rtol=1e-4)
     like, _ = train.initial_state(train.build(tiny(sharding=Sharding(fsdp=True))))
     split = [x for x in jax.tree.leaves(like.params) if not x.sharding.is_fully_replicated]
-    assert sum(x.size for x in split) > 0.8 * sum(x.size for x in jax.tree.leaves(like.params))
+    assert sum(x.size for x in split) > 0.75 * sum(x.size for x in jax.tree.leaves(like.params))
 
 
 def test_weights_to_start_from(undisturbed, tmp_path):
