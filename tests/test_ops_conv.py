@@ -85,7 +85,8 @@ AWKWARD = [
     ((2, 7, 9, 3), (2, 2, 3, 4), (3, 3), ((0, 1), (1, 0)), 1, "space_to_depth"), # even kernel, stride > kernel
     ((2, 7, 9, 3), (2, 2, 1, 6), (3, 3), ((0, 1), (1, 0)), 3, "shifted"),        # two kernels a channel
     ((2, 8, 8, 8), (1, 1, 8, 4), (2, 2), ((0, 0), (0, 0)), 1, "auto"),           # a ResNet's strided projection
-    ((1, 8, 8, 130), (3, 3, 130, 129), (1, 1), ((1, 1), (1, 1)), 1, "blocked"),  # its weight gradient is Winograd's
+    ((1, 7, 8, 129), (3, 3, 129, 128), (1, 1), ((0, 1), (3, 1)), 1, "winograd"),
+    ((1, 8, 8, 130), (3, 3, 130, 129), (1, 1), ((1, 1), (1, 1)), 1, "blocked"),  # many channels: the kernel's gradient by Winograd's sums
 ]
 # fmt: on
 

@@ -5,15 +5,15 @@ Every form is a `Lowering`: a test that says why it cannot do a given `Geometry`
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcnn.ops import winograd as minimal_filtering
 from jaxcnn.ops.depthwise import depthwise
-from jaxcnn.ops.winograd import WEIGHT_GRADIENT_CHANNELS, weight_gradient, winograd
 
 Array = jax.Array
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -85,6 +85,8 @@ def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
 
 # XLA:CPU reads the whole output gradient again for every row of its weight gradient: it is three times faster in pieces that fit a cache.
 PIECE = 7_000  # pixels of the output
+# From this many channels on a 3x3 kernel's gradient is faster by Winograd's sums than by either.
+WEIGHT_GRADIENT_CHANNELS = 128
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -93,16 +95,20 @@ def blocked(x: Array, kernel: Array, g: Geometry) -> Array:
     return direct(x, kernel, g)
 
 
-def _blocked_forward(x: Array, kernel: Array, g: Geometry):
-    return direct(x, kernel, g), (x, kernel)
+def _saved(convolve: Callable[..., Array]) -> Callable[..., Any]:
+    return lambda x, kernel, g: (convolve(x, kernel, g), (x, kernel))
 
 
 def _blocked_backward(g: Geometry, saved, dy: Array):
     x, kernel = saved
     (dx,) = jax.linear_transpose(lambda x: direct(x, kernel, g), x)(dy)
-    if g.kernel[:2] == (3, 3) and g.strides == (1, 1) and min(g.kernel[2:]) >= WEIGHT_GRADIENT_CHANNELS and x.dtype == jnp.float32:
-        return dx, weight_gradient(x, dy, g.pads)
-    return dx, blocked_weight_gradient(x, dy, g)
+    return dx, _weight_gradient(x, dy, g)
+
+
+def _weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
+    if _winograd_unusable(g) is None and min(g.kernel[2:]) >= WEIGHT_GRADIENT_CHANNELS:
+        return minimal_filtering.weight_gradient(x, dy, g.pads)
+    return blocked_weight_gradient(x, dy, g)
 
 
 def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
@@ -127,7 +133,21 @@ def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
     return total
 
 
-blocked.defvjp(_blocked_forward, _blocked_backward)
+blocked.defvjp(_saved(direct), _blocked_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def winograd(x: Array, kernel: Array, g: Geometry) -> Array:
+    """A 3x3 convolution at stride 1 by Winograd's F(2x2, 3x3), as is the gradient of the images."""
+    return minimal_filtering.convolve(x, kernel, g.pads)
+
+
+def _winograd_backward(g: Geometry, saved, dy: Array):
+    x, kernel = saved
+    return minimal_filtering.image_gradient(dy, kernel, x.shape[1:3], g.pads), _weight_gradient(x, dy, g)
+
+
+winograd.defvjp(_saved(lambda x, kernel, g: minimal_filtering.convolve(x, kernel, g.pads)), _winograd_backward)
 
 
 def _groups_one(g: Geometry) -> str | None:
@@ -157,7 +177,7 @@ LOWERINGS = {
     "direct": Lowering(lambda g: None, direct),
     "blocked": Lowering(_groups_one, blocked),
     "matmul": Lowering(_matmul_unusable, matmul),
-    "winograd": Lowering(_winograd_unusable, lambda x, kernel, g: winograd(x, kernel, g.pads)),
+    "winograd": Lowering(_winograd_unusable, winograd),
     "shifted": Lowering(_shifted_unusable, shifted),
     "space_to_depth": Lowering(_groups_one, space_to_depth),
     "split": Lowering(_split_unusable, split),

@@ -1,11 +1,9 @@
 """3x3 convolution by Winograd's minimal filtering F(2x2, 3x3) (Lavin & Gray 2016, arXiv:1509.09308, section 4.1).
 
 A 2x2 patch of the output comes from a 4x4 patch of the input with 16 products instead of 36. Over all patches, products number (i, j)
-are one matrix product [patches, C] x [C, F], so the convolution is 16 matrix products between cheap sums. Both gradients are
-written in the same form, because differentiating the strided slices would cost more than the products save.
+are one matrix product [patches, C] x [C, F], so the convolution is 16 matrix products between cheap sums. Both gradients have the
+same form, written out because differentiating the strided slices would cost more than the products save.
 """
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +11,6 @@ from jax import lax
 
 Array = jax.Array
 Grid = list[list[Array]]
-
-# Below this many channels the weight gradient is faster as XLA's own convolution (docs/benchmarks.md).
-WEIGHT_GRADIENT_CHANNELS = 128
 
 
 def _both_sides(transform, grid: list) -> Grid:
@@ -82,23 +77,17 @@ def _kernel_grid(kernel: Array) -> Grid:
     return _both_sides(_kernel_sums, [[kernel[i, j] for j in range(3)] for i in range(3)])
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def winograd(x: Array, kernel: Array, pads) -> Array:
+def convolve(x: Array, kernel: Array, pads) -> Array:
     """x [B, H, W, C] by kernel [3, 3, C, F] at stride 1, `pads` ((top, bottom), (left, right)) -> [B, H', W', F]."""
     return _filter(x, _kernel_grid(kernel), (pads[0][0], pads[1][0]), _out(x, pads), 0)
 
 
-def _forward(x: Array, kernel: Array, pads):
-    return winograd(x, kernel, pads), (x, kernel)
-
-
-def _backward(pads, saved, g: Array):
-    x, kernel = saved
+def image_gradient(g: Array, kernel: Array, size: tuple[int, int], pads) -> Array:
+    """The gradient of the images, [B, *size, C], of a 3x3 convolution whose output has the gradient `g`."""
     # The kernel turned by 180 degrees has the same sums with the first and last exchanged.
     sums, turned = _kernel_grid(kernel), (3, 1, 2, 0)
     sums = [[sums[i][j] for j in turned] for i in turned]
-    dx = _filter(g, sums, (2 - pads[0][0], 2 - pads[1][0]), (x.shape[1], x.shape[2]), 1)
-    return dx, weight_gradient(x, g, pads)
+    return _filter(g, sums, (2 - pads[0][0], 2 - pads[1][0]), size, 1)
 
 
 def weight_gradient(x: Array, g: Array, pads) -> Array:
@@ -109,6 +98,3 @@ def weight_gradient(x: Array, g: Array, pads) -> Array:
     sums = [[_product(inputs[i][j], outputs[i][j], 0, 0) for j in range(4)] for i in range(4)]
     kernel = _both_sides(_kernel_sums_transposed, sums)
     return jnp.stack([jnp.stack(row) for row in kernel])  # [3, 3, C, F]
-
-
-winograd.defvjp(_forward, _backward)
