@@ -140,7 +140,7 @@ def _line(error: BaseException) -> str:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("name", metavar="NAME", help="the network, such as resnet50 or tf_efficientnet_b0")
     parser.add_argument("source", metavar="SOURCE", help="a .pth, .pt or .safetensors file, or the word download")
     parser.add_argument("--out", help="directory to write (default: weights/NAME)")

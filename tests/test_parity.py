@@ -1,6 +1,6 @@
 """Every network that torchvision or timm has, against theirs: the same weights give the same numbers. torch, torchvision, timm needed.
 
-Evaluation mode runs op by op: compiling forty networks for one image each would take most of the time.
+Evaluation mode runs op by op, training mode jitted: each is the cheaper one (googlenet_bn's gradients: 63 s of CPU against 22 s).
 """
 
 from typing import Any
@@ -94,20 +94,27 @@ def test_training_mode_and_gradients(name):
         heads = [logits, *jax.tree.leaves(new.get("aux_logits", {}))]
         return sum(jnp.sum(head * weight) for head in heads), (heads, new.get("batch_stats", {}))
 
-    gradients, (heads, statistics) = jax.grad(loss, has_aux=True)(variables["params"])
+    gradients, (heads, statistics) = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
     expected_heads, trained = train_torch(reference, images, weight)
     for head, expected in zip(heads, expected_heads, strict=True):
         assert relative_error(head, expected) < TOLERANCE
     expected = weights.from_torch(name, trained)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * np.abs(b).max()), statistics, expected["batch_stats"])
-    largest = max(float(np.abs(g).max()) for g in jax.tree.leaves(expected["params"]))
+    assert_same_gradients(gradients, expected["params"])
 
-    def compare(path: Any, found: Any, wanted: Any) -> None:
-        # A bias in front of BatchNorm has gradient zero but for rounding: judged by the largest gradient of the network.
-        allowed = 1e-3 * np.abs(wanted).max() + 1e-6 * largest
-        assert np.abs(np.asarray(found) - wanted).max() < allowed, jax.tree_util.keystr(path)
 
-    jax.tree_util.tree_map_with_path(compare, gradients, expected["params"])
+def assert_same_gradients(found: Any, expected: Any) -> None:
+    """All together to 5e-3 in norm, each array to 3e-2; googlenet_bn with its many poolings comes to 2e-3, resnet18 to 2e-6.
+
+    A unit whose input rounds to another side of ReLU's kink, or another winner of a pooling window, moves single gradients by more than
+    rounding does. A bias in front of BatchNorm has gradient zero but for rounding: it is judged by the norm of the whole gradient.
+    """
+    norms = jax.tree.map(lambda a, b: (float(np.linalg.norm(np.asarray(a) - b)), float(np.linalg.norm(b))), found, expected)
+    pairs = jax.tree_util.tree_leaves_with_path(norms, is_leaf=lambda node: isinstance(node, tuple))
+    error, size = (float(np.linalg.norm([pair[i] for _, pair in pairs])) for i in (0, 1))
+    assert error < 5e-3 * size
+    for path, (leaf_error, leaf_size) in pairs:
+        assert leaf_error < 3e-2 * leaf_size + 1e-5 * size, jax.tree_util.keystr(path)
 
 
 def published(name: str, entry: str) -> tuple[int, float, str, Any, Any, str]:

@@ -71,7 +71,7 @@ def to_torch(name: str, variables: Mapping[str, Any], **fields: Any) -> dict[str
 def to_arrays(name: str, variables: Mapping[str, Any], **fields: Any) -> dict[str, np.ndarray]:
     """`to_torch` as NumPy arrays, for `safetensors.numpy.save_file` where torch is not installed."""
     leaves = _leaves(name, **fields)
-    flat = traverse_util.flatten_dict(dict(variables))
+    flat: dict[tuple[str, ...], Any] = traverse_util.flatten_dict(dict(variables))  # pyright: ignore[reportAssignmentType]
     wanted = {"/".join(leaf.path): leaf.shape for leaf in leaves}
     _check(f"the variables do not fit {name}", {"/".join(path): tuple(np.shape(value)) for path, value in flat.items()}, wanted, find(name))
     state = {}
@@ -89,7 +89,8 @@ def _leaves(name: str, **fields: Any) -> tuple[Leaf, ...]:
     model = create_model(port.model, **{**port.fields, **fields})
     images = jax.ShapeDtypeStruct((1, *model.input_shape), np.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
-    shapes = traverse_util.flatten_dict({kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables})
+    kinds = {kind: variables[kind] for kind in ("params", "batch_stats") if kind in variables}
+    shapes: dict[tuple[str, ...], Any] = traverse_util.flatten_dict(kinds)  # pyright: ignore[reportAssignmentType]
     leaves = []
     for path, leaf in shapes.items():
         module, window = translate("/".join(path[1:-1]), port.rows)
