@@ -28,9 +28,9 @@ class Folder:
         # A split that nobody asked for is not listed: it may hold a million files.
         self.splits = {name: len(listed[name]) if name in listed else -1 for name in names}
         parts = split_indices(split, self.splits, str(self._root))
-        self._files = [listed[name][i] for name, indices in parts for i in indices]
+        self.files = [listed[name][i] for name, indices in parts for i in indices]
         self.split = split
-        self.identity = f"folder {self._root.resolve()} {split} {len(self._files)} {hash(tuple(self._files))}"
+        self.identity = f"folder {self._root.resolve()} {split} {len(self.files)} {hash(tuple(self.files))}"
 
     def _list(self, base: str) -> list[tuple[str, int]]:
         """[(path below ROOT, label)] of one split."""
@@ -52,10 +52,10 @@ class Folder:
         return files
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self.files)
 
     def __getitem__(self, index: int) -> Example:
-        path, label = self._files[index]
+        path, label = self.files[index]
         try:
             return Example((self._root / path).read_bytes(), label, str(self._root / path))
         except OSError as e:
