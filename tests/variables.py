@@ -7,16 +7,16 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 
 def random_variables(model, images, *, stats=0.0):
-    """{params, batch_stats} as `model.init` starts them: kernels N(0, 2 / fan-in), scales 1, the rest 0; statistics `stats` away."""
+    """{params, batch_stats} as `model.init` starts them: scales 1, biases 0, kernels and all else N(0, 2 / fan-in); statistics `stats` away."""
     rng = np.random.default_rng(0)
     abstract = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), images)
     filled = {}
     for path, leaf in flatten_dict(abstract).items():
-        if path[-1] == "kernel":
-            value = rng.normal(size=leaf.shape) * (2 / np.prod(leaf.shape[:-1])) ** 0.5
-        elif path[0] == "batch_stats":
+        if path[0] == "batch_stats":
             value = stats * rng.uniform(size=leaf.shape) + (path[-1] == "var")
-        else:
+        elif path[-1] in ("scale", "bias"):
             value = np.full(leaf.shape, float(path[-1] == "scale"))
+        else:
+            value = rng.normal(size=leaf.shape) * (2 / np.prod(leaf.shape[:-1])) ** 0.5
         filled[path] = jnp.asarray(value, leaf.dtype)
     return {"params": {}, "batch_stats": {}} | unflatten_dict(filled)
