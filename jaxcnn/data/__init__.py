@@ -5,6 +5,7 @@ Both give the same global batch k, a function of (seed, k) alone: not of threads
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import SupportsIndex
 
 import grain
 import numpy as np
@@ -129,12 +130,13 @@ class _Pieces:
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, piece: int) -> int:
-        step, part = divmod(int(piece), self.each)
+    def __getitem__(self, index: SupportsIndex) -> int:
+        piece = int(index)
+        step, part = divmod(piece, self.each)
         with self._lock:
             batch = self._open.get(step) or self._open.setdefault(step, self._empty())
         self._fill(step, range(part * CHUNK, min(self._local, (part + 1) * CHUNK)), batch)
-        return int(piece)
+        return piece
 
     def _empty(self) -> Batch:
         return {

@@ -6,6 +6,7 @@ and the place in the global batch, never on how the batch is sharded.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -149,10 +150,10 @@ def make_prepare(data: Data, preprocess: Preprocess, num_classes: int, train: bo
     """
     if train and preprocess.channels == 1 and "pca_color" in data.augment:
         raise DataError('data.augment names "pca_color", but the images are grey; remove it or set data.channels=3')
-    offset = preprocess.offset()  # [S, S, C] or [1, 1, C]
+    offset = jnp.asarray(preprocess.offset())  # [S, S, C] or [1, 1, C]
     std = jnp.asarray(preprocess.std, jnp.float32).reshape(1, 1, 1, -1)
     background = jnp.zeros((1, 1, preprocess.channels))
-    colours = load_pca(data.pca) if data.pca else {}
+    colours: dict[str, Any] = load_pca(data.pca) if data.pca else {}
     steps = {
         "flip": flip,
         "shift": lambda key, x: shift(key, x, data.shift, offset),
@@ -162,7 +163,7 @@ def make_prepare(data: Data, preprocess: Preprocess, num_classes: int, train: bo
         "erase": lambda key, x: erase(key, x, data.erase, offset),
         "randaugment": lambda key, x: randaugment(key, x, *data.randaugment, fill=offset),
     }
-    mixers = {"mixup": lambda *args: mixup(*args, data.mixup), "cutmix": lambda *args: cutmix(*args, data.cutmix)}
+    mixers = {"mixup": lambda key, x, y: mixup(key, x, y, data.mixup), "cutmix": lambda key, x, y: cutmix(key, x, y, data.cutmix)}
     mixing = [name for name in data.augment if name in mixers]
 
     def prepare(key: Array, batch: dict[str, Array]) -> tuple[Array, Array]:
@@ -179,6 +180,6 @@ def make_prepare(data: Data, preprocess: Preprocess, num_classes: int, train: bo
                 mixed = [jax.tree.map(lambda a, b: jnp.where(first, a, b), *mixed)]
             if mixed:
                 images, targets = mixed[0]
-        return (images - jnp.asarray(offset)[None]) / std, targets
+        return (images - offset[None]) / std, targets
 
     return prepare

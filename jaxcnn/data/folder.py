@@ -1,11 +1,10 @@
 """A folder of images, ROOT/{train,val,test}/CLASS/*.jpg: the class of an image is the folder it lies in."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.data.errors import DataError
-from jaxcnn.data.sources import Example, split_indices
+from jaxcnn.data.sources import Example, Indices, split_indices
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -14,7 +13,7 @@ class Folder:
     """One split of ROOT, classes and files in alphabetical order; files and folders whose names begin with a dot do not count."""
 
     name = "folder"
-    image_shape = None
+    image_shape: tuple[int, int, int] | None = None
 
     def __init__(self, root: str, split: str):
         if not root:
@@ -61,8 +60,8 @@ class Folder:
         except OSError as e:
             raise DataError(f"{self._root / path} cannot be read: {e.strerror}; restore or remove it") from None
 
-    def fetch(self, indices: Sequence[int]) -> list[Example]:
-        return [self[i] for i in indices]
+    def fetch(self, indices: Indices) -> list[Example]:
+        return [self[int(i)] for i in indices]
 
 
 def _subfolders(folder: Path, kind: str) -> list[str]:

@@ -1,11 +1,11 @@
 """Reading records for a batch, and what happens to a corrupt one."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from jaxcnn.config import Data
 from jaxcnn.data.errors import DataError
-from jaxcnn.data.sources import Example, Source
+from jaxcnn.data.sources import Example, Indices, Source
 
 MAX_REPLACEMENTS = 100  # corrupt records in a row that are skipped
 
@@ -15,7 +15,7 @@ def thread_count(data: Data) -> int:
     return data.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else data.threads or os.cpu_count() or 1
 
 
-def load_each(data: Data, source: Source, indices: Sequence[int], place: Callable[[Example, int], None]) -> Iterator[tuple[int, bool]]:
+def load_each(data: Data, source: Source, indices: Indices, place: Callable[[Example, int], None]) -> Iterator[tuple[int, bool]]:
     """Calls `place(example, row)` for the records at `indices`, read in one request; yields (label, whether it is a replacement) of each.
 
     `place` decodes the image and puts it in row `row` of a batch. A record that does not decode raises DataError, or with

@@ -55,7 +55,7 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
-        return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 
 def encode_pixel_mean(mean: np.ndarray) -> str:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 OPTIONS = "readahead_buffer_size:0,max_parallelism:1"  # records are asked for in random order
 
 
@@ -25,7 +27,7 @@ class Records:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def read(self, indices: Sequence[int]) -> list[bytes]:
+    def read(self, indices: Sequence[int] | np.ndarray) -> list[bytes]:
         """The records at `indices`, in their order; those of one file in one request."""
         wanted: dict[str, tuple[list[int], list[int]]] = {}
         for place, index in enumerate(indices):

@@ -8,7 +8,7 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 AREA, ASPECT, SIZE = (0.08, 1.0), (3 / 4, 4 / 3), 224
 
 
-def rate(batches: Iterator, seconds: float, count: Callable[[object], int] = len) -> tuple[float, float]:
+def rate(batches: Iterator, seconds: float, count: Callable[[Any], int] = len) -> tuple[float, float]:
     """(images per second of wall time, per second of CPU time) that `batches` delivers in about `seconds`, after five batches of warm-up: what was made ahead does not count."""
     for _ in range(5):
         next(batches)
@@ -39,7 +39,7 @@ def box(height: int, width: int, rng: Any) -> tuple[int, int, int, int]:
     return int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1)), h, w
 
 
-def pillow_batches(images: list[bytes], threads: int, batch: int) -> Iterator:
+def pillow_batches(images: list[bytes], threads: int, batch: int) -> Generator:
     """Batches of RandomResizedCrop(224) views, decoded and resized by Pillow: uint8 [batch, 224, 224, 3]."""
     import numpy as np
     from PIL import Image

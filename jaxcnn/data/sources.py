@@ -3,7 +3,7 @@
 import functools
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,6 +17,9 @@ class Example(NamedTuple):
     image: bytes | np.ndarray
     label: int
     key: str
+
+
+Indices = Sequence[int] | np.ndarray
 
 
 class Source(Protocol):
@@ -33,7 +36,7 @@ class Source(Protocol):
 
     def __getitem__(self, index: int) -> Example: ...
 
-    def fetch(self, indices: Sequence[int]) -> list[Example]:
+    def fetch(self, indices: Indices) -> list[Example]:
         """Several records at once, cheaper than one by one."""
         ...
 
@@ -91,7 +94,7 @@ class Digits:
     """scikit-learn's 1,797 handwritten digits, 8x8 pixels; of each digit every fifth image is for testing: 1,442 train, 355 test."""
 
     name = "digits"
-    image_shape = (8, 8, 1)
+    image_shape: tuple[int, int, int] | None = (8, 8, 1)
     class_names = [str(d) for d in range(10)]
 
     def __init__(self, split: str):
@@ -112,14 +115,14 @@ class Digits:
         i = int(self._members[index])
         return Example(self._images[i], int(self._labels[i]), f"digits image {i}")
 
-    def fetch(self, indices: Sequence[int]) -> list[Example]:
-        return [self[i] for i in indices]
+    def fetch(self, indices: Indices) -> list[Example]:
+        return [self[int(i)] for i in indices]
 
 
 @functools.cache
 def _digits() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
-    raw = load_digits()
+    raw: Any = load_digits()
     images = np.round(raw.images * (255 / 16)).astype(np.uint8)[..., None]  # [1797, 8, 8, 1], 0..16 -> 0..255
     return images, raw.target.astype(np.int32)

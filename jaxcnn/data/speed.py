@@ -93,11 +93,12 @@ def _tensorflow(python: str, images: list[bytes], threads: int, seconds: float) 
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )
-        assert process.stdin and process.stdout
+        to, answers = process.stdin, process.stdout
+        assert to and answers
 
         def measure() -> tuple[float, float]:
-            print(seconds, file=process.stdin, flush=True)
-            answer = process.stdout.readline().split()
+            print(seconds, file=to, flush=True)
+            answer = answers.readline().split()
             if len(answer) != 2:
                 raise DataError(f"{python} could not measure tf.data; check that it has TensorFlow: {python} -c 'import tensorflow'")
             return float(answer[0]), float(answer[1])
@@ -105,5 +106,5 @@ def _tensorflow(python: str, images: list[bytes], threads: int, seconds: float) 
         try:
             yield measure
         finally:
-            process.stdin.close()
+            to.close()
             process.wait()

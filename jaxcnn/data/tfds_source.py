@@ -6,7 +6,6 @@ built by `tfds build`, by scripts/prepare_data.py or by a builder of your own al
 
 import difflib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from jaxcnn.data.errors import DataError
 from jaxcnn.data.records import Records, parse_example
-from jaxcnn.data.sources import Example
+from jaxcnn.data.sources import Example, Indices
 
 
 def default_data_dir() -> Path:
@@ -141,7 +140,7 @@ class TfdsSource:
             raise IndexError(f"{self.name} {self.split} has {self._count} records, numbered from 0; record {index} was asked for")
         return self.fetch([index])[0]
 
-    def fetch(self, indices: Sequence[int]) -> list[Example]:
+    def fetch(self, indices: Indices) -> list[Example]:
         return [self._example(i, record) for i, record in zip(indices, self._records.read(indices), strict=True)]
 
     def _example(self, index: int, record: bytes) -> Example:
@@ -162,7 +161,7 @@ def _feature_names(info: Any, place: Path) -> tuple[str, str, str]:
     if not isinstance(info.features, kinds.FeaturesDict):
         raise DataError(f"{place} is no image-classification dataset: its records are {type(info.features).__name__}")
     features = dict(info.features.items())
-    images = [k for k, f in features.items() if isinstance(f, kinds.Image) and np.dtype(f.np_dtype) == np.uint8]
+    images = [k for k, f in features.items() if isinstance(f, kinds.Image) and f.np_dtype == np.uint8]
     labels = [k for k, f in features.items() if isinstance(f, kinds.ClassLabel)]
     pair = info.supervised_keys
     if pair and len(pair) == 2 and pair[0] in images and pair[1] in labels:

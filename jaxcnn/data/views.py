@@ -111,9 +111,9 @@ def resize(pixels: np.ndarray, size: tuple[int, int], interpolation: str, *, smo
         return pixels
     if smooth and interpolation in _PILLOW:
         image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-        resized = np.asarray(image.resize(size[::-1], _PILLOW[interpolation]))
+        resized = np.asarray(image.resize((size[1], size[0]), _PILLOW[interpolation]))
     else:
-        resized = cv2.resize(pixels, size[::-1], interpolation=_CV2[interpolation])
+        resized = cv2.resize(pixels, (size[1], size[0]), interpolation=_CV2[interpolation])
     return resized if resized.ndim == 3 else resized[..., None]
 
 
