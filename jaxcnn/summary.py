@@ -110,7 +110,8 @@ def _trace(model: nn.Module):
     with nn.intercept_methods(watch):
         jaxpr, shapes = jax.make_jaxpr(model.init, return_shape=True)(jax.eval_shape(jax.random.key, 0), images)
     kinds = {tuple(layer.path.split("/")): layer.kind for layer in layers}
-    sizes = {path: math.prod(leaf.shape) for path, leaf in flatten_dict(shapes["params"]).items()}
+    params: dict[tuple[str, ...], Any] = flatten_dict(shapes["params"])
+    sizes = {path: math.prod(leaf.shape) for path, leaf in params.items()}
     return kinds, sizes, layers, _receptive_field(jaxpr.jaxpr, layers)
 
 
@@ -127,7 +128,7 @@ def _layer(module: nn.Module, x: jax.Array, y: jax.Array) -> Layer:
     if kernel is not None:
         kind = "linear" if kernel.ndim == 2 else "convolution"
         macs = kernel.size * math.prod(y.shape[1:-1])
-    if kind == "convolution":
+    if kernel is not None and kind == "convolution":
         window, stride = kernel.shape[:2], _pair(getattr(module, "stride", 1))
     elif hasattr(module, "window") and hasattr(module, "stride"):
         window, stride = _pair(module.window), _pair(module.stride)
@@ -136,9 +137,9 @@ def _layer(module: nn.Module, x: jax.Array, y: jax.Array) -> Layer:
     padding = getattr(module, "padding", 0)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], window, stride, padding)
-    before = tuple(p if isinstance(p, int) else p[0] for p in _pair(padding))
+    top, left = (p if isinstance(p, int) else p[0] for p in _pair(padding))
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return Layer("/".join(module.path), type(module).__name__, kind, y.shape[1:], size, macs, window, stride, before)
+    return Layer("/".join(module.path), type(module).__name__, kind, y.shape[1:], size, macs, window, stride, (top, left))
 
 
 def _receptive_field(jaxpr: Any, layers: list[Layer]) -> tuple[int, int]:
@@ -162,4 +163,5 @@ def _receptive_field(jaxpr: Any, layers: list[Layer]) -> tuple[int, int]:
                 geometry = zip(last, layer.window, layer.stride, layer.before, strict=True)
                 last = tuple((lo - p * j, hi + (w - 1 - p) * j, j * s) for (lo, hi, j), w, s, p in geometry)
         known |= dict.fromkeys(eqn.outvars, last)
-    return tuple(hi - lo + 1 for lo, hi, _ in last)
+    rows, columns = (hi - lo + 1 for lo, hi, _ in last)
+    return rows, columns

@@ -108,8 +108,10 @@ def model_table(summaries: Iterable[Summary]) -> Iterator[Table | str]:
 def layer_table(summary: Summary) -> Table:
     """Every layer of one model in the order of the forward pass."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=summary.model, title_justify="left")
-    for title, justify in (("layer", "left"), ("type", "left"), ("output", "right"), ("parameters", "right"), ("MACs", "right")):
-        table.add_column(title, justify=justify, overflow="fold")
+    table.add_column("layer", overflow="fold")
+    table.add_column("type")
+    for title in ("output", "parameters", "MACs"):
+        table.add_column(title, justify="right")
     for layer in summary.layers:
         table.add_row(layer.path, layer.type, shape(layer.output), thousands(layer.params), thousands(layer.macs))
     return table

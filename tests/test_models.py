@@ -139,9 +139,9 @@ TRAINED = [pytest.param(n, marks=[pytest.mark.slow] * (references.PARAMETERS.get
 
 @functools.cache
 def trained(name):
-    """(gradients, variables before, variables after, losses before and after) of an SGD step at the smallest size or a little above."""
+    """(gradients, variables before, variables after, losses before and after) of an SGD step on images of 32 pixels or the smallest size."""
     model = create_model(name)
-    side = max(smallest(model), 8)
+    side = max(smallest(model), 32)  # enough pixels for BatchNorm at the end of the deep ones
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(4, side, side, model.input_shape[2])), jnp.float32)
     labels = jnp.arange(4)
@@ -151,7 +151,7 @@ def trained(name):
     loss_fn = make_loss(model, cross_entropy, aux_weight=0.3)
     step = jax.jit(jax.value_and_grad(loss_fn, has_aux=True), compiler_options=quick)
     (loss, (_, stats)), grads = step(before["params"], before["batch_stats"], jax.random.key(1), *batch)
-    rate = 0.05 / optax.tree.norm(grads)
+    rate = 0.005 / optax.tree.norm(grads)
     params = optax.apply_updates(before["params"], jax.tree.map(functools.partial(jnp.multiply, -rate), grads))
     (next_loss, _), _ = step(params, stats, jax.random.key(1), *batch)
     return grads, before, {"params": params, "batch_stats": stats}, (float(loss), float(next_loss))
