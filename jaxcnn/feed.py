@@ -55,9 +55,10 @@ class Resident:
     def __init__(self, data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
         self.batch_size = data.batch_size if train else data.eval_batch_size or data.batch_size
         self.mesh, self.train, self.seed = mesh, train, seed
-        images, labels = data_lib.resident_arrays(data, split, preprocess)
-        self.size = len(labels)
-        self.store = sharding_lib.put_replicated(mesh, {"image": images, "label": labels})
+        found = data_lib.decoded(data, data_lib.open_source(data, split), preprocess)
+        self.size = len(found.labels)
+        self.sound = 1.0 - found.corrupt.astype(np.float32)  # evaluation does not count what stands in for a corrupt record
+        self.store = sharding_lib.put_replicated(mesh, {"image": found.images, "label": found.labels})
 
     def items(self, start_step: int = 0) -> Iterator[dict[str, Any]]:
         """{index int32 [B], mask float32 [B]} from global batch `start_step` on."""
@@ -68,7 +69,8 @@ class Resident:
             return
         for k in range(math.ceil(self.size / self.batch_size)):
             rows = np.arange(k * self.batch_size, (k + 1) * self.batch_size, dtype=np.int32)
-            yield self._put(np.minimum(rows, self.size - 1), (rows < self.size).astype(np.float32))
+            index = np.minimum(rows, self.size - 1)
+            yield self._put(index, np.where(rows < self.size, self.sound[index], np.float32(0)))
 
     def _put(self, index: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
         if jax.process_count() == 1:

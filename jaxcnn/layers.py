@@ -124,9 +124,7 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", self.bias_init, features, jnp.float32) if self.use_bias else None
         if not train:
             return ops.batch_norm(x, mean.value, var.value, scale, bias, epsilon=self.epsilon).astype(self.dtype)
-        y, batch_mean, batch_var = ops.batch_norm_train(
-            x, scale, bias, epsilon=self.epsilon, group_size=self.group_size
-        )
+        y, batch_mean, batch_var = ops.batch_norm_train(x, scale, bias, epsilon=self.epsilon, group_size=self.group_size)
         if not self.is_initializing():
             mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean
             var.value = self.momentum * var.value + (1 - self.momentum) * batch_var
@@ -170,9 +168,7 @@ class AvgPool(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return ops.avg_pool(
-            x, self.window, self.stride, padding=self.padding, ceil=self.ceil, count_padding=self.count_padding
-        )
+        return ops.avg_pool(x, self.window, self.stride, padding=self.padding, ceil=self.ceil, count_padding=self.count_padding)
 
 
 class SqueezeExcite(nn.Module):

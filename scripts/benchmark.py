@@ -3,6 +3,8 @@
   python scripts/benchmark.py --models resnet50,vgg16 --batch 8
   python scripts/benchmark.py --models inception_v3 --batch 4 --image-size 299 --json
   python scripts/benchmark.py --lowerings                     # the forms of single convolutions instead
+  python scripts/benchmark.py --loop --config configs/lenet.py:lenet-mnist   # what the training loop adds to its compiled step
+  python scripts/benchmark.py --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets   # decode, crop, batch; no network
 
 A training step is forward in training mode (dropout and BatchNorm on, auxiliary heads left out), cross-entropy, backward, and SGD with
 momentum on one fixed synthetic batch, its state donated. Times are medians over n runs after two that are not counted; a `core` time is
@@ -18,6 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcnn.benchmark import DTYPES, Row, lowering_times, step_times
+from jaxcnn.config import Data
+from jaxcnn.data.speed import pipeline_speed
+from jaxcnn.main import parse as parse_config
+from jaxcnn.overhead import loop_times
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,9 +52,17 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--precision", choices=DTYPES, default="fp32", help="of the computation; parameters stay float32")
     parser.add_argument("-n", type=positive, default=5, help="timed runs (default 5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument(
-        "--lowerings", dest="mode", action="store_const", const="lowerings", default="step", help="time single convolutions"
-    )
+    modes = parser.add_mutually_exclusive_group()
+    for mode, about in (
+        ("lowerings", "single convolutions"),
+        ("loop", "the training loop of --config"),
+        ("pipeline", "the input pipeline"),
+    ):
+        modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="step", help=f"time {about}")
+    parser.add_argument("--config", default="configs/lenet.py", help="--loop: config file with an optional :variant")
+    parser.add_argument("--dataset", default="imagenet2012", help="--pipeline: dataset name (default imagenet2012)")
+    parser.add_argument("--data-dir", default="", help="--loop, --pipeline: TFDS data directory")
+    parser.add_argument("--threads", type=positive, default=1, help="--pipeline: decoding threads (default 1)")
     options = parser.parse_args(arguments)
     if options.mode == "step" and not options.models:
         parser.error("--models A,B says which networks to time; scripts/summarize.py lists them")
@@ -73,6 +87,19 @@ def lowerings(options: argparse.Namespace) -> Iterator[Row]:
     return lowering_times(precision=options.precision, n=options.n)
 
 
+def loop(options: argparse.Namespace) -> Iterator[Row]:
+    """--loop: resident and streamed."""
+    where = [f"--config.data.data_dir={options.data_dir}"] if options.data_dir else []
+    config, _ = parse_config(["benchmark", f"--config={options.config}", "--workdir=unused", *where])
+    return loop_times(config, options.n)
+
+
+def pipeline(options: argparse.Namespace) -> Iterator[Row]:
+    """--pipeline: decode, random-resized crop, batch."""
+    data = Data(name=options.dataset, data_dir=options.data_dir, batch_size=64, threads=options.threads, area=(0.08, 1.0), resident="no")
+    yield {"dataset": options.dataset} | pipeline_speed(data, image_size=options.image_size)
+
+
 def table(rows: list[Row]) -> Table:
     """The rows for a reader; what is the same in all of them by nature is left out."""
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -85,7 +112,12 @@ def table(rows: list[Row]) -> Table:
 
 
 # A mode is a function that yields rows; the flag that selects it stores its key in `mode`.
-MODES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"step": steps, "lowerings": lowerings}
+MODES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "step": steps,
+    "lowerings": lowerings,
+    "loop": loop,
+    "pipeline": pipeline,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

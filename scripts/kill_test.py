@@ -90,7 +90,10 @@ def main() -> int:
             print(f"run {run}: undisturbed {wall:.1f} s, digest {expected[:16]}", flush=True)
             found, hit, sittings = killed(args.config, base / "killed", settings, args.kills, wall, rng)
             equal, hits = equal + (found == expected), hits + hit
-            print(f"run {run}: {hit} kills in {sittings} sittings, digest {found[:16]}: {'equal' if found == expected else 'DIFFERENT'}", flush=True)
+            print(
+                f"run {run}: {hit} kills in {sittings} sittings, digest {found[:16]}: {'equal' if found == expected else 'DIFFERENT'}",
+                flush=True,
+            )
     print(f"{hits} kills, {equal} of {args.runs} digests equal")
     return 0 if equal == args.runs else 1
 

@@ -25,6 +25,7 @@ __all__ = [
     "Preprocess",
     "Source",
     "batches",
+    "decoded",
     "default_eval_split",
     "index_batches",
     "is_resident",
