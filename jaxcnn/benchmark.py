@@ -99,7 +99,7 @@ def lowering_times(*, precision: str, n: int) -> Iterator[Row]:
     """A row for each convolution of `CONVOLUTIONS` and lowering that can compute it."""
     for where, x_shape, kernel_shape, stride, padding, groups in CONVOLUTIONS:
         dtype = DTYPES[precision]
-        geometry = Geometry(x_shape, kernel_shape, (stride, stride), ((padding, padding),) * 2, groups, jnp.dtype(dtype))
+        geometry = Geometry(x_shape, kernel_shape, (stride, stride), ((padding, padding), (padding, padding)), groups, jnp.dtype(dtype))
         x, kernel = (jax.random.normal(jax.random.key(i), shape, dtype) for i, shape in enumerate((x_shape, kernel_shape)))
         for name, lowering in LOWERINGS.items():
             if lowering.unusable(geometry) or (name == "split" and groups > MOST_SPLITS):

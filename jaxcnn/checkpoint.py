@@ -101,7 +101,7 @@ class Checkpointer:
         if step in self.steps():
             return
         training = {"step": state.step, "opt_state": state.opt_state, "plateau": state.plateau}
-        items = {"variables": ocp.args.StandardSave(state.variables), "training": ocp.args.StandardSave(training)}
+        items: dict[str, Any] = {"variables": ocp.args.StandardSave(state.variables), "training": ocp.args.StandardSave(training)}
         if state.ema:
             items["ema"] = ocp.args.StandardSave(state.ema)
         items["metadata"] = ocp.args.JsonSave(metadata | {"step": step, "versions": versions()})

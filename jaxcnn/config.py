@@ -150,15 +150,15 @@ def from_dict(values: dict[str, Any]) -> Config:
     return _build(Config, values, "config")
 
 
-def _build(cls: type, values: dict[str, Any], where: str) -> Any:
+def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
     known = {f.name: f for f in dataclasses.fields(cls)}
     for name in values:
         if name not in known:
             raise ConfigError(f"{where} has no field {name!r}; its fields are {', '.join(known)}")
     built = {}
     for name, value in values.items():
-        kind = known[name].type
-        nested = isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        kind: Any = known[name].type
+        nested = dataclasses.is_dataclass(kind)
         built[name] = _build(kind, value, f"{where}.{name}") if nested else tuple(value) if isinstance(value, list) else value
     return cls(**built)
 

@@ -13,12 +13,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.ops.pool import Padding
 
 Array = jax.Array
 Dtype = Any
 Init = Callable[..., Array]
-# One int for both sides of both axes, a pair (height, width), or explicit ((top, bottom), (left, right)); "SAME" is TensorFlow's.
-Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 he_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")  # He et al. 2015, eq. 10
 zeros = nn.initializers.zeros_init()

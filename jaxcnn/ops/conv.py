@@ -6,6 +6,7 @@ import jax
 from jax import lax
 
 from jaxcnn.ops.lowerings import LOWERINGS, Geometry, Pads
+from jaxcnn.ops.pool import Padding
 
 Array = jax.Array
 
@@ -15,14 +16,16 @@ MOST_SPLITS = 64
 WINOGRAD_BYTES = 48 << 20
 
 
-def conv2d(x: Array, kernel: Array, *, stride=1, padding=0, groups: int = 1, lowering: str = "auto") -> Array:
+def conv2d(
+    x: Array, kernel: Array, *, stride: int | tuple[int, int] = 1, padding: Padding = 0, groups: int = 1, lowering: str = "auto"
+) -> Array:
     """Cross-correlates x [B, H, W, C] with kernel [kh, kw, C / groups, F] -> [B, H', W', F].
 
     `padding`: an int for all sides, a pair (height, width), ((top, bottom), (left, right)), or "SAME" or "VALID".
     `lowering` is a name in `LOWERINGS`, all of which give the same numbers to rounding; "auto" takes the fastest one measured on the
     platform (docs/benchmarks.md). Raises ValueError for one that cannot compute this convolution.
     """
-    strides = (stride, stride) if isinstance(stride, int) else tuple(stride)
+    strides = (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
     pads = _pads(x, kernel, strides, padding)
     geometry = Geometry(x.shape, kernel.shape, strides, pads, groups, x.dtype)
     if lowering == "auto":
@@ -38,12 +41,10 @@ def conv2d(x: Array, kernel: Array, *, stride=1, padding=0, groups: int = 1, low
 
 def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding) -> Pads:
     if isinstance(padding, str):
-        height, width = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
-        return tuple(height), tuple(width)
-    height, width = (padding, padding) if isinstance(padding, int) else padding
-    if isinstance(height, int):
-        return (height, height), (width, width)
-    return tuple(height), tuple(width)
+        padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
+    top, left = (padding, padding) if isinstance(padding, int) else padding
+    (top, bottom), (left, right) = ((side, side) if isinstance(side, int) else side for side in (top, left))
+    return (top, bottom), (left, right)
 
 
 @partial(jax.jit, static_argnames=("geometry", "name"))

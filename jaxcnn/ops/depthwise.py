@@ -81,7 +81,7 @@ def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
     """
     kh, kw, c = kernel.shape
     padded, g32 = _pad(x, pads), g.astype(jnp.float32)
-    products = [_taken(padded, i, j, strides, g.shape[1:3]).astype(jnp.float32) * g32 for i in range(kh) for j in range(kw)]
+    products = [_taken(padded, i, j, strides, (g.shape[1], g.shape[2])).astype(jnp.float32) * g32 for i in range(kh) for j in range(kw)]
     zeros = [np.float32(0)] * len(products)
     sums = lax.reduce(products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2))  # kh * kw times [B, C]
     return jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, c).astype(kernel.dtype)

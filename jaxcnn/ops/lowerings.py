@@ -37,7 +37,7 @@ class Geometry(NamedTuple):
 
 class Lowering(NamedTuple):
     unusable: Callable[[Geometry], str | None]
-    apply: Callable[[Array, Array, Geometry], Array]
+    apply: Callable[..., Any]  # (x, kernel, geometry) -> y; `split` also takes `convolve`
 
 
 def direct(x: Array, kernel: Array, g: Geometry) -> Array:
@@ -121,7 +121,7 @@ def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
     zero = np.zeros((), x.dtype)
     x = lax.pad(x, zero, ((0, 0, 0), (*g.pads[0], 0), (*g.pads[1], 0), (0, 0, 0)))
     (stride, _), kh = g.strides, g.kernel[0]
-    total = None
+    total: Any = None
     for example in range(0, b, examples):
         for row in range(0, rows, piece):
             dy_part = dy[example : example + examples, row : row + piece]

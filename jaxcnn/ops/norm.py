@@ -1,6 +1,7 @@
 """Normalisation: across-channel local response normalisation, batch normalisation over groups of the batch."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +53,8 @@ def batch_norm_train(x: Array, scale: Array | None, bias: Array | None, *, epsil
         raise ValueError(f"a batch of {batch} does not divide into BatchNorm groups of {size}: use a group size that divides the batch")
     scale = jnp.ones(features, jnp.float32) if scale is None else scale
     bias = jnp.zeros(features, jnp.float32) if bias is None else bias
-    y, mean, var = _normalise(x.reshape(batch // size, size, *x.shape[1:]), scale, bias, epsilon)  # [G, g, ..., C]; [G, C] twice
+    outputs: Any = _normalise(x.reshape(batch // size, size, *x.shape[1:]), scale, bias, epsilon)
+    y, mean, var = outputs  # [G, g, ..., C]; [G, C] twice
     count = x.size // (features * mean.shape[0])
     return y.reshape(x.shape), jnp.mean(mean, axis=0), jnp.mean(var, axis=0) * (count / max(count - 1, 1))
 

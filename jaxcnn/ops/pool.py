@@ -6,6 +6,8 @@ import numpy as np
 from jax import lax
 
 Array = jax.Array
+# One int for both sides of both axes, a pair (height, width), or explicit ((top, bottom), (left, right)); "SAME" is TensorFlow's.
+Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 
 def _pads(size: int, window: int, stride: int, before: int, after: int, ceil: bool) -> tuple[int, int]:
@@ -34,13 +36,13 @@ def _geometry(x: Array, window, stride, padding, ceil: bool):
     return (1, wh, ww, 1), (1, sh, sw, 1), [(0, 0), *pads, (0, 0)], [(0, 0), *full, (0, 0)]
 
 
-def max_pool(x: Array, window, stride, *, padding=0, ceil: bool = False) -> Array:
+def max_pool(x: Array, window, stride, *, padding: Padding = 0, ceil: bool = False) -> Array:
     """Maximum over windows of x [B, H, W, C] -> [B, H', W', C]; padding never wins."""
     dims, strides, _, full = _geometry(x, window, stride, padding, ceil)
     return lax.reduce_window(x, -jnp.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min, lax.max, dims, strides, full)
 
 
-def avg_pool(x: Array, window, stride, *, padding=0, ceil: bool = False, count_padding: bool = True) -> Array:
+def avg_pool(x: Array, window, stride, *, padding: Padding = 0, ceil: bool = False, count_padding: bool = True) -> Array:
     """Mean over windows of x [B, H, W, C] -> [B, H', W', C]; `count_padding` counts padded zeros (never the ceil overhang)."""
     dims, strides, pads, full = _geometry(x, window, stride, padding, ceil)
     total = lax.reduce_window(x, np.zeros((), x.dtype), lax.add, dims, strides, full)
