@@ -22,7 +22,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.models import create_model
-from jaxcnn.step import State
+from jaxcnn.step import DTYPES, State
 
 log = logging.getLogger("jaxcnn")
 
@@ -163,12 +163,15 @@ class Checkpointer:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         found = self.steps()
         for step in reversed(found):
-            damage = _damage(self.folder / str(step), self.checksums / f"{step}.json")
+            checksums = self.checksums / f"{step}.json"
+            damage = _damage(self.folder / str(step), checksums)
             if not damage:
                 try:
                     return self._read(step, abstract)
                 except Exception as error:  # whatever a library's depth makes of a broken file
                     damage = _reason(error)
+                if checksums.is_file():  # the files are as they were written: what fails is something else, and moving them would not help
+                    raise CheckpointError(f"checkpoint {step} of {self.folder} is undamaged but cannot be restored: {damage}")
             self._set_aside(step, damage)
         if found:
             raise CheckpointError(
@@ -225,11 +228,21 @@ def save_variables(path: str | pathlib.Path, variables: dict[str, Any], metadata
     return path
 
 
-def _folder_of(path: pathlib.Path) -> pathlib.Path:
-    """The checkpoint directory that `path` means: itself, or the best of a workdir."""
+def _top1(folder: pathlib.Path) -> float:
+    """The evaluation's top-1 that was saved with a checkpoint; -1 without one."""
+    try:
+        return float(json.loads((folder / "metrics" / "metrics").read_text())["top1"])
+    except (OSError, ValueError, KeyError):
+        return -1.0
+
+
+def _folder_of(path: pathlib.Path, best: bool) -> pathlib.Path:
+    """The checkpoint directory that `path` means: itself, or the newest sound one of a workdir, or its best."""
     if (path / "variables").is_dir():
         return path
     steps = sorted((int(p.name) for p in (path / "checkpoints").glob("*") if p.name.isdigit()), reverse=True)
+    if best:
+        steps.sort(key=lambda step: _top1(path / "checkpoints" / str(step)), reverse=True)
     if not steps:
         there = ", ".join(sorted(p.name for p in path.iterdir())[:8]) if path.is_dir() else "nothing: it does not exist"
         raise CheckpointError(
@@ -244,10 +257,10 @@ def _folder_of(path: pathlib.Path) -> pathlib.Path:
     raise CheckpointError(f"all checkpoints of {path} are damaged: steps {steps}")
 
 
-def load_variables(path: str | pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(variables, metadata) as NumPy arrays from a workdir (its newest checkpoint; averaged weights if it has them) or a directory
-    written by `save_variables`. Raises CheckpointError where there is none or none can be read."""
-    folder = _folder_of(pathlib.Path(path).absolute())
+def load_variables(path: str | pathlib.Path, best: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(variables, metadata) as NumPy arrays from a workdir (its newest checkpoint, or the `best` evaluated one that was kept; averaged
+    weights if it has them) or a directory written by `save_variables`. Raises CheckpointError where there is none or none can be read."""
+    folder = _folder_of(pathlib.Path(path).absolute(), best)
     item = "ema" if (folder / "ema").is_dir() else "variables"
     try:
         with ocp.PyTreeCheckpointer() as reader:
@@ -261,8 +274,9 @@ def load_variables(path: str | pathlib.Path) -> tuple[dict[str, Any], dict[str, 
 
 
 def model_of(metadata: dict[str, Any]) -> nn.Module:
-    """The network that a checkpoint's metadata names."""
-    return create_model(metadata["model"], **metadata["model_args"])
+    """The network that a checkpoint's metadata names, in the precision that it was trained in."""
+    precision = metadata.get("config", {}).get("precision", "float32")
+    return create_model(metadata["model"], dtype=DTYPES[precision], **metadata["model_args"])
 
 
 def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preprocess]:

@@ -8,6 +8,7 @@ import ast
 import dataclasses
 import difflib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,10 +118,10 @@ class Config:
     precision: str = "float32"  # of PRECISIONS: the compute type; parameters, statistics and losses stay float32
     seed: int = 0
     init_from: str = ""  # workdir or imported weights to start from; layers that do not fit start fresh and are listed
-    frozen: tuple[str, ...] = ()  # layers, by path prefix, that neither learn nor update their statistics
-    eval_every: float = 1.0  # epochs
+    frozen: tuple[str, ...] = ()  # layers that neither learn nor update their statistics: "conv1", "stage1" and all in it, "*/bn1"
+    eval_every: float = 1.0  # epochs; an evaluation is followed by a checkpoint. 0 = every step
     log_every: int = 50  # steps
-    checkpoint_every: float = 1.0  # epochs
+    checkpoint_every: float = 1.0  # epochs; 0 = every step
     checkpoint_seconds: float = 600.0  # and at least this often
     keep: int = 2  # newest checkpoints kept, besides the best
     steps_per_dispatch: int = 0  # 0 = one on the CPU, up to 25 on accelerators where the data is resident
@@ -132,7 +133,7 @@ def model_args(config: Config) -> dict[str, Any]:
     """`config.model_args` as keyword arguments; raises ConfigError where it does not read as name=literal, name=literal."""
     try:
         call = ast.parse(f"f({config.model_args})", mode="eval").body
-        assert isinstance(call, ast.Call) and not call.args
+        assert isinstance(call, ast.Call) and not call.args and all(k.arg for k in call.keywords)
         return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except (SyntaxError, ValueError, AssertionError):
         raise ConfigError(
@@ -196,9 +197,25 @@ def _share(section: Any, prefix: str, *names: str) -> None:
             raise ConfigError(f"config.{prefix}{name} is {value}; it must lie in [0, 1)")
 
 
+def _well_formed(section: Any, prefix: str = "") -> None:
+    """Raises ConfigError for numbers that are not finite and for tuples of another length than their default's, if that is not empty."""
+    for spec in dataclasses.fields(section):
+        value, path = getattr(section, spec.name), f"config.{prefix}{spec.name}"
+        if dataclasses.is_dataclass(value):
+            _well_formed(value, f"{prefix}{spec.name}.")
+            continue
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(x, float) and not math.isfinite(x) for x in numbers):
+            raise ConfigError(f"{path} is {value}; it must be finite")
+        usual: Any = spec.default
+        if isinstance(value, tuple) and usual and len(value) != len(usual):
+            raise ConfigError(f"{path} is {value}; it takes {len(usual)} values, such as {usual}")
+
+
 def validate(config: Config) -> Config:
     """Returns `config` if every field can work by itself, else raises ConfigError with one sentence. Touches no data and no device."""
     data, optim = config.data, config.optim
+    _well_formed(config)
     _one_of("precision", config.precision, PRECISIONS)
     _one_of("optim.name", optim.name, OPTIMIZERS)
     _one_of("optim.schedule", optim.schedule, SCHEDULES)
@@ -215,6 +232,18 @@ def validate(config: Config) -> Config:
     _at_least(optim, "optim.", 1, "accumulate", "patience")
     _at_least(config, "", 0, "seed", "steps_per_dispatch", "eval_every", "checkpoint_every", "checkpoint_seconds")
     _at_least(config, "", 1, "log_every", "keep")
+    for path, value in (
+        ("data.mixup", data.mixup),
+        ("data.cutmix", data.cutmix),
+        ("optim.every", optim.every),
+        ("optim.epsilon", optim.epsilon),
+    ):
+        if value <= 0:
+            raise ConfigError(f"config.{path} is {value}; it must be above 0")
+    if min(*data.jitter, *data.randaugment, *data.distort, data.erase) < 0:
+        raise ConfigError("config.data.jitter, randaugment, distort and erase are amounts; none may be negative")
+    if config.seed >= 2**31:
+        raise ConfigError(f"config.seed is {config.seed}; it must be below 2**31")
     _share(optim, "optim.", "momentum", "ema", "label_smoothing", "rms_decay")
     if not 0 < data.crop_fraction <= 1:
         raise ConfigError(f"config.data.crop_fraction is {data.crop_fraction}; it must lie in (0, 1]")

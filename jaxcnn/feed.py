@@ -58,7 +58,8 @@ class Resident:
         found = data_lib.decoded(data, data_lib.open_source(data, split), preprocess)
         self.size = len(found.labels)
         self.sound = 1.0 - found.corrupt.astype(np.float32)  # evaluation does not count what stands in for a corrupt record
-        self.store = sharding_lib.put_replicated(mesh, {"image": found.images, "label": found.labels})
+        store = {"image": found.images, "label": found.labels} | ({"corrupt": 1.0 - self.sound} if found.corrupt.any() else {})
+        self.store = sharding_lib.put_replicated(mesh, store)
 
     def items(self, start_step: int = 0) -> Iterator[dict[str, Any]]:
         """{index int32 [B], mask float32 [B]} from global batch `start_step` on."""
@@ -83,7 +84,7 @@ class Resident:
         """Gathers the batch, split over `data`."""
         split = sharding_lib.over_data(self.mesh)
         index = jax.lax.with_sharding_constraint(item["index"], split)
-        batch = {"image": jnp.take(store["image"], index, axis=0), "label": jnp.take(store["label"], index, axis=0), "mask": item["mask"]}
+        batch = {name: jnp.take(x, index, axis=0) for name, x in store.items()} | {"mask": item["mask"]}
         return {name: jax.lax.with_sharding_constraint(x, split) for name, x in batch.items()}
 
 

@@ -14,7 +14,7 @@ from jaxcnn import config as config_lib
 
 EXIT_INTERRUPTED = 75  # stopped by SIGTERM or Ctrl-C with everything saved: the same command resumes (EX_TEMPFAIL of sysexits.h)
 
-# What may change between two sittings of one run: where things lie and how often they are written, not what is computed.
+# What may change between two sittings of one run: where things lie, how often they are written, and how long the run is.
 RESUMABLE = (
     "data.data_dir", "data.threads", "data.prefetch", "data.resident", "data.resident_mib", "data.eval_batch_size",
     "sharding.data", "sharding.model", "sharding.fsdp", "sharding.model_parallel_linear",
@@ -105,7 +105,10 @@ def check_config(workdir: pathlib.Path, config: config_lib.Config) -> dict[str, 
     if not path.is_file():
         return {}
     try:
-        changed = config_lib.differences(json.loads(path.read_text()), config_lib.to_dict(config))
+        stored = config_lib.to_dict(config_lib.from_dict(json.loads(path.read_text())))  # fields that are newer take their default
+        changed = config_lib.differences(stored, config_lib.to_dict(config))
+    except config_lib.ConfigError as error:
+        raise RunError(f"{path} is of another version of jaxcnn: {error}; choose another --workdir") from None
     except ValueError:
         raise RunError(f"{path} is not readable JSON; restore it, or start in another --workdir") from None
     refused = {name: pair for name, pair in changed.items() if name not in RESUMABLE}

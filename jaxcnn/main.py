@@ -4,7 +4,7 @@
   python -m jaxcnn.main --config=configs/lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
 
 The same command resumes a run that was stopped. Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting
-that cannot work, 75 stopped by SIGTERM or Ctrl-C with everything saved.
+that cannot work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C before training began or by a second one.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from ml_collections import config_flags
 if TYPE_CHECKING:
     from jaxcnn.config import Config
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
+EXIT_FAILED, EXIT_USAGE, EXIT_KILLED = 1, 2, 130
 
 
 def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder, flags.FlagHolder]:
@@ -79,7 +79,8 @@ def parse(argv: list[str]) -> tuple["Config", str]:
     except ConfigError:
         raise
     except (flags.Error, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
-        raise flags.Error(" ".join(str(error).split())) from None
+        text = str(error).rsplit("ConfigError: ", 1)[-1]  # ml_collections wraps what a config file raises in its traceback
+        raise flags.Error(" ".join(text.split())) from None
     except Exception as error:
         raise flags.Error(f"the config file {named} failed: {type(error).__name__}: {error}") from None
     if len(rest) > 1:
@@ -94,12 +95,13 @@ def _report(result: dict, workdir: str) -> None:
 
     path = pathlib.Path(workdir)
     done = "was finished already" if result.get("already_finished") else "finished"
+    python = os.path.relpath(sys.executable) if sys.executable.startswith(str(pathlib.Path.cwd())) else sys.executable
     lines = [
         f"{done}: test accuracy {result['eval_top1']:.2%} of {result['eval_count']:,.0f} images, step {result['step']}, {result['wall_s']:.1f} s",
         f"  checkpoint  {path / 'checkpoints' / str(result['step'])}",
         f"  metrics     {path / 'metrics.jsonl'}    (TensorBoard: tensorboard --logdir {path})",
-        *(f"  picture     {p}" for p in result.get("pictures", [])),
-        f"  next        python scripts/evaluate.py --workdir {path}",
+        *(f"  picture     {p}" for p in sorted(path.glob("*.png"))),
+        f"  next        {python} scripts/evaluate.py --workdir {path}",
     ]
     Console(soft_wrap=True).print("\n".join(lines), highlight=False, markup=False)
 
@@ -141,6 +143,9 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        print("interrupted at once; the newest checkpoint stands and the same command goes on from it", file=sys.stderr)
+        return EXIT_KILLED
     except guard.Interrupted as stopped:
         print(stopped, file=sys.stderr)
         return guard.EXIT_INTERRUPTED

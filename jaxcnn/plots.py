@@ -16,7 +16,7 @@ def of_run(workdir: pathlib.Path, confusion: np.ndarray, class_names: list[str])
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        log.warning("no pictures: matplotlib is not installed (pip install 'jaxcnn[viz]')")
+        log.warning("no pictures: matplotlib is not installed (pip install -e '.[viz]')")
         return []
     return [str(learning_curves(workdir)), str(confusion_matrix(workdir / "confusion.png", confusion, class_names))]
 

@@ -22,6 +22,7 @@ Batch = dict[str, Array]
 Loss = Callable[[Array, Array], Array]
 Prepare = Callable[[Array, Batch], tuple[Array, Array]]
 
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}  # of config.precision
 LENET_J = 1.0  # the constant j > 0 of LeNet-5's loss; the paper leaves its value open
 
 
@@ -123,7 +124,7 @@ def make_train_step(
     """train_step(state, batch) -> (state, sums), pure; batch {image uint8 [B,H,W,C], label [B], mask [B]}.
 
     `prepare(key, batch)` gives normalised images and target distributions. With `accumulate` n the gradients of n micro-batches are
-    averaged before one update. `sums` also has `lr`, the rate used, `grad_norm`, and `bad`, 1 where the loss is not finite.
+    averaged before one update. `sums` also has `grad_norm`, and `bad`, 1 where the loss or the update is not finite.
     """
     grad_fn = jax.grad(make_loss(model, loss, aux_weight=aux_weight, frozen=frozen), has_aux=True)
 
@@ -153,6 +154,7 @@ def make_train_step(
         grads = _zero_where(still, grads)
         updates, opt_state = tx.update(grads, state.opt_state, state.params, rate_scale=state.plateau.scale)
         updates = _zero_where(still, updates)  # weight decay moves what has no gradient
+        moved = optax.tree.norm(updates)
         params = optax.apply_updates(state.params, updates)
         averaged = state.ema
         if ema:
@@ -160,7 +162,7 @@ def make_train_step(
             averaged = jax.tree.map(lambda old, value: ema * old + (1 - ema) * value, state.ema, new)
         if "corrupt" in batch:
             sums["corrupt"] = jnp.sum(batch["corrupt"])
-        sums |= {"grad_norm": optax.tree.norm(grads), "bad": 1.0 - jnp.isfinite(sums["loss"]).astype(jnp.float32)}
+        sums |= {"grad_norm": optax.tree.norm(grads), "bad": 1.0 - (jnp.isfinite(sums["loss"]) & jnp.isfinite(moved)).astype(jnp.float32)}
         return state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=averaged), sums
 
     return train_step
@@ -174,6 +176,8 @@ def make_eval_step(model: nn.Module, loss: Loss, *, prepare: Prepare) -> Callabl
         logits: Any = model.apply(variables, images, train=False)
         labels, mask = batch["label"], batch["mask"]
         sums = metrics.classification_sums(logits, labels, loss(logits, targets), mask)
+        if "corrupt" in batch:
+            sums["corrupt"] = jnp.sum(batch["corrupt"])
         return sums | {"confusion": metrics.confusion_counts(logits, labels, mask)}
 
     return eval_step

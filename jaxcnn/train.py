@@ -27,9 +27,9 @@ from jaxcnn.data.augment import make_prepare
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.evaluate import count_examples
 from jaxcnn.models import create_model
+from jaxcnn.weights import finetune
 
 IN_FLIGHT = 2  # steps dispatched before the loop waits for the oldest: keeps the device busy, the queue short
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 @dataclasses.dataclass
@@ -44,6 +44,7 @@ class Parts:
     mesh: jax.sharding.Mesh
     train_feed: Any
     eval_feed: Any
+    eval_split: str
     tx: Any
     schedule: Callable[[Any], Any]
     steps_per_epoch: float
@@ -57,6 +58,7 @@ class Parts:
             "model_args": self.model_args,
             "preprocessing": self.preprocess.to_dict(),
             "class_names": self.class_names,
+            "eval_split": self.eval_split,
         }
 
 
@@ -64,7 +66,7 @@ def build_model(config: Config, num_classes: int | None) -> tuple[nn.Module, dic
     """The network and the fields that were set; raises ConfigError for a network or a field that does not exist."""
     arguments = ({} if num_classes is None else {"num_classes": num_classes}) | config_lib.model_args(config)
     try:
-        return create_model(config.model, dtype=DTYPES[config.precision], **arguments), arguments
+        return create_model(config.model, dtype=step.DTYPES[config.precision], **arguments), arguments
     except (ValueError, TypeError) as error:
         raise ConfigError(f"config.model: {error}") from None
 
@@ -77,6 +79,10 @@ def build(config: Config) -> Parts:
     source = data_lib.open_source(config.data, config.data.train_split)
     held_out = config.data.eval_split or data_lib.default_eval_split(source)
     model, arguments = build_model(config, len(source.class_names))
+    if arguments["num_classes"] != len(source.class_names):
+        raise ConfigError(
+            f"config.model_args sets num_classes={arguments['num_classes']}, but {config.data.name} has {len(source.class_names)}"
+        )
     preprocess = data_lib.resolve(config.data, model.input_shape, source)
     steps_per_epoch = len(source) / config.data.batch_size
     return Parts(
@@ -88,6 +94,7 @@ def build(config: Config) -> Parts:
         mesh=mesh,
         train_feed=feed.make_feed(config.data, config.data.train_split, preprocess, mesh, train=True, seed=config.seed),
         eval_feed=feed.make_feed(config.data, held_out, preprocess, mesh, train=False),
+        eval_split=held_out,
         tx=optim.make_optimizer(config.optim, steps_per_epoch),
         schedule=optim.make_schedule(config.optim, steps_per_epoch),
         steps_per_epoch=steps_per_epoch,
@@ -105,8 +112,9 @@ def initial_state(parts: Parts) -> tuple[Any, Callable[[], step.State]]:
     key = jax.random.key(config.seed)
     try:
         abstract = jax.eval_shape(init, key)
-    except ValueError as error:
-        raise ConfigError(f"{config.model} does not fit the data: {error}") from None
+        finetune.frozen(abstract.params, config.frozen)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise ConfigError(f"{config.model} does not fit the data or its settings: {' '.join(str(error).split())[:400]}") from None
     shardings = sharding.state_shardings(parts.mesh, config.sharding, abstract)
     like = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), abstract, shardings)
     return like, lambda: jax.jit(init, out_shardings=shardings)(key)
@@ -224,13 +232,16 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
             changed = guard.check_config(path, config)
         parts = build(config)
         like, fresh = initial_state(parts)
-        guard.check_space(path, 3 * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like)) / 2**20)
         checkpointer = checkpoint.Checkpointer(path, keep=config.keep)
         state, missing = restore_or_start(parts, checkpointer, like, fresh)
         first = int(state.step)
         if done := finished(path, first, parts.total_steps):
             checkpointer.close()
             return done | {"already_finished": True}
+        if first > parts.total_steps:
+            raise guard.RunError(f"{path} is at step {first} already, beyond the {parts.total_steps} asked for; give more steps or epochs")
+        size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
+        guard.check_space(path, (config.keep + 2) * size / 2**20)  # the newest, the best and the one that is being written
         if jax.process_index() == 0:
             guard.write_config(path, config)
         logger = logs.Logger(path, start_step=first, total_steps=parts.total_steps, tensorboard=config.tensorboard)
@@ -309,11 +320,11 @@ class Run:
                 logging = number % config.log_every == 0 or evaluating
                 stopping = bool(self.stop)
                 late = time.monotonic() - saved > config.checkpoint_seconds
-                saving = number % every["checkpoint_every"] == 0 or at_end or stopping or late
+                saving = number % every["checkpoint_every"] == 0 or evaluating or stopping or late
                 while len(pending) > (0 if logging or saving else IN_FLIGHT):
                     meter.add(*reversed(pending.popleft()))
                 if logging:
-                    self._log(meter, number)
+                    self._log(meter, number, float(state.plateau.scale))
                     meter = Meter(config.data.batch_size)
                 if evaluating:
                     state, last = self._evaluate(state, number)
@@ -340,9 +351,9 @@ class Run:
         boundaries = (n - number % n for n in (*every.values(), config.log_every))
         return most if most <= min(*boundaries, self.parts.total_steps - number) else 1
 
-    def _log(self, meter: Meter, number: int) -> None:
+    def _log(self, meter: Meter, number: int, rate_scale: float) -> None:
         row = meter.row()
-        rate = float(self.parts.schedule(number - 1))
+        rate = float(self.parts.schedule(number - 1)) * rate_scale
         left = (self.parts.total_steps - number) * row["step_ms"] / 1e3
         head = {"step": number, "epoch": round(number / self.parts.steps_per_epoch, 4)}
         self.logger.progress(head | row | {"lr": rate, "eta_s": round(left, 1)})
@@ -350,6 +361,10 @@ class Run:
     def _evaluate(self, state: step.State, number: int) -> tuple[step.State, dict[str, Any]]:
         sums = count_examples(self.eval_step, state.eval_variables, self.parts.eval_feed)
         row = {f"eval_{name}": value for name, value in metrics.summarize(sums).items()}
+        if not math.isfinite(row["eval_loss"]):
+            raise FloatingPointError(number)
+        if "corrupt" in sums:
+            row["eval_corrupt"] = float(sums["corrupt"])
         self.logger.write({"step": number, "epoch": round(number / self.parts.steps_per_epoch, 4)} | row)
         if self.parts.config.optim.schedule == "plateau":
             plateau = optim.update_plateau(jax.device_get(state.plateau), 1 - row["eval_top1"], self.parts.config.optim)

@@ -42,7 +42,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
     try:
         import torch
     except ImportError:
-        raise ImportFailed(f"{path.suffix} files are read by torch, which is not installed: pip install 'jaxcnn[torch]'") from None
+        raise ImportFailed(f"{path.suffix} files are read by torch, which is not installed: pip install -e '.[torch]'") from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -91,7 +91,7 @@ def download(name: str, entry: str) -> dict[str, Any]:
         return torchvision.models.get_model(port.entry, weights=entry).state_dict()
     except ImportError as error:
         raise ImportFailed(
-            f"download goes through {port.library}, which cannot be imported ({_line(error)}): pip install 'jaxcnn[torch]'"
+            f"download goes through {port.library}, which cannot be imported ({_line(error)}): pip install -e '.[torch]'"
         ) from None
     except Exception as error:  # the network, a proxy, the disk: each library wraps these in types of its own
         raise ImportFailed(

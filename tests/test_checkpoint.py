@@ -1,6 +1,5 @@
 """Checkpoints: exact, onto other meshes, newest and best kept, damage noticed."""
 
-import json
 import logging
 import os
 
@@ -92,6 +91,21 @@ def test_a_damaged_newest_checkpoint_is_reported_and_the_one_before_used(tmp_pat
     assert checkpoint.Checkpointer(tmp_path).steps() == [1, 2]
 
 
+def test_the_best_evaluated_checkpoint_can_be_loaded(tmp_path, state):
+    written(tmp_path, state, (1, 2, 3), {1: {"top1": 0.9}, 2: {"top1": 0.2}, 3: {"top1": 0.5}})
+    assert checkpoint.load_variables(tmp_path)[1]["step"] == 3
+    assert checkpoint.load_variables(tmp_path, best=True)[1]["step"] == 1
+
+
+def test_an_undamaged_checkpoint_that_does_not_fit_stays_where_it_is(tmp_path, state):
+    written(tmp_path, state, (1,))
+    other = optim.make_optimizer(Optim(name="adamw"), 10.0)
+    like = step.init_state(jax.random.key(0), create_model("lenet", num_classes=10), other, (32, 32, 1), ema=True)
+    with pytest.raises(checkpoint.CheckpointError, match=r"checkpoint 1 of .* is undamaged but cannot be restored"):
+        checkpoint.Checkpointer(tmp_path).restore(abstract(like, sharding.make_mesh(Sharding())))
+    assert checkpoint.Checkpointer(tmp_path).steps() == [1]
+
+
 def test_damage_is_noticed_without_checksums_too(tmp_path, state):
     written(tmp_path, state, (1, 2))
     (tmp_path / "checkpoints" / "checksums" / "2.json").unlink()
@@ -145,4 +159,3 @@ def test_digest_sees_names_shapes_types_and_bits():
     digests = {checkpoint.digest(tree) for tree in [base, *others]}
     assert len(digests) == 5
     assert checkpoint.digest({"a": jnp.arange(4, dtype=jnp.float32)}) == checkpoint.digest(base)
-    assert json.dumps(checkpoint.versions())

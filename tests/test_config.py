@@ -37,6 +37,10 @@ def test_unknown_field_in_stored_values():
         (dict(optim=Optim(momentum=1.0)), r"config.optim.momentum is 1.0; it must lie in \[0, 1\)"),
         (dict(data=Data(batch_size=10), optim=Optim(accumulate=4)), "does not divide into config.optim.accumulate=4 parts"),
         (dict(optim=Optim(boundaries=(1.0, 2.0), values=(0.1,))), "1 entries for 2 boundaries"),
+        (dict(data=Data(resize=(256,))), r"config.data.resize is \(256,\); it takes 2 values"),
+        (dict(data=Data(mixup=0.0)), "config.data.mixup is 0.0; it must be above 0"),
+        (dict(optim=Optim(learning_rate=float("nan"))), "config.optim.learning_rate is nan; it must be finite"),
+        (dict(model_args="**{'a': 1}"), "does not read as fields of the network"),
         (dict(model_args="dropout_rate"), "does not read as fields of the network"),
     ],
 )
@@ -79,6 +83,7 @@ def test_command_line_overrides_are_typed():
         (["--config=configs/lenet.py", "--workdir=w", "--config.data.batch_size=2.5"], "config.data.batch_size=2.5"),
         (["--config=configs/lnet.py", "--workdir=w"], "which does not exist; there are: .*lenet.py"),
         (["--workdir=w"], "--config is missing"),
+        (["--config=configs/lenet.py:foo", "--workdir=w"], "^configs/lenet.py has no variant 'foo'; it is NETWORK"),
         (["--config=configs/lenet.py"], "--workdir is missing"),
         (["--config=configs/lenet.py", "--workdir=w", "--wrkdir=x"], "wrkdir"),
         (["--config=configs/lenet.py", "--workdir=w", "stray"], "unexpected argument 'stray'"),
@@ -93,6 +98,14 @@ def test_a_bad_command_line_is_one_sentence(arguments, sentence):
 def test_main_says_it_and_exits_2(capsys):
     assert main.main(["main", "--config=configs/lenet.py", "--workdir=w", "--config.data.batch_size=0"]) == 2
     assert capsys.readouterr().err == "error: config.data.batch_size is 0; it must be at least 1\n"
+
+
+@pytest.mark.parametrize(
+    "variant", ["lenet", "lenet5", "lenet_caffe", "lenet-mnist", "lenet5-mnist", "lenet5-mnist-distort", "lenet5-distort"]
+)
+def test_lenet_variants(variant):
+    config, _ = main.parse(["main", f"--config=configs/lenet.py:{variant}", "--workdir=w"])
+    assert config_lib.validate(config).model == variant.split("-")[0]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

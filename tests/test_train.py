@@ -102,10 +102,22 @@ def test_streamed_and_resident_batches_are_identical():
         feeds.append(feed.make_feed(settings, "train", preprocess, mesh, train=True, seed=3))
     assert [type(f).__name__ for f in feeds] == ["Resident", "Streamed"]
     streams = [f.items(start_step=13) for f in feeds]
-    for _ in range(4):  # steps 13 to 16 lie on both sides of an epoch's end, 1438 / 96 = 14.98
+    for _ in range(4):  # steps 13 to 16 lie on both sides of an epoch's end, 1442 / 96 = 15.02
         a, b = (f.fetch(f.store, next(s)) for f, s in zip(feeds, streams, strict=True))
         for name in ("image", "label", "mask"):
             np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_an_update_that_overflows_is_never_saved(tmp_path):
+    wild = tiny(optim=Optim(learning_rate=1e38, schedule="constant", steps=8), checkpoint_every=0)
+    with pytest.raises(guard.RunError, match=r"not a finite number at step 1 .*there is no checkpoint yet"):
+        train.train(wild, tmp_path)
+
+
+def test_a_run_cannot_be_shortened_behind_where_it_is(undisturbed, tmp_path):
+    train.train(tiny(optim=dataclasses.replace(tiny().optim, steps=6)), tmp_path)
+    with pytest.raises(guard.RunError, match="is at step 6 already, beyond the 4 asked for"):
+        train.train(tiny(optim=dataclasses.replace(tiny().optim, steps=4)), tmp_path)
 
 
 def test_another_seed_is_another_run(undisturbed, tmp_path):
@@ -117,6 +129,19 @@ def test_evaluate_reads_everything_from_the_workdir(undisturbed):
     found = evaluate.evaluate(workdir, batch_size=100)
     assert found["count"] == result["eval_count"]
     np.testing.assert_allclose([found["top1"], found["loss"]], [result["eval_top1"], result["eval_loss"]], rtol=1e-5)
+
+
+def test_evaluate_refuses_other_classes_and_weights_without_a_dataset(undisturbed, tmp_path):
+    variables, metadata = checkpoint.load_variables(undisturbed[0])
+    del metadata["config"]
+    bare = checkpoint.save_variables(tmp_path / "bare", variables, metadata)
+    with pytest.raises(ConfigError, match="name one with --dataset"):
+        evaluate.evaluate(bare)
+    assert evaluate.evaluate(bare, dataset="digits")["count"] == undisturbed[1]["eval_count"]
+    swapped = metadata | {"class_names": ["1", "0", *metadata["class_names"][2:]]}
+    other = checkpoint.save_variables(tmp_path / "swapped", variables, swapped)
+    with pytest.raises(data.DataError, match="class 0 is '0' in digits test and '1' in the weights"):
+        evaluate.evaluate(other, dataset="digits")
 
 
 def test_a_changed_config_is_refused_and_listed(undisturbed):
@@ -159,6 +184,8 @@ def test_an_unwritable_workdir_is_one_sentence(tmp_path):
         (dict(model_args="droput_rate=0.1"), "has no field 'droput_rate'; its fields are"),
         (dict(data=Data(name="digits", batch_size=63)), "does not divide over 2 devices; the nearest that does: 62 or 64"),
         (dict(data=Data(name="digits", batch_size=64, image_size=8)), "smallest image"),
+        (dict(model_args="num_classes=5"), "sets num_classes=5, but digits has 10"),
+        (dict(frozen=("conv9",)), "no layer is named by the pattern 'conv9'; the layers are"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(tmp_path, changes, sentence):

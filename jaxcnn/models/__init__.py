@@ -39,7 +39,7 @@ def create_model(name: str, **overrides: Any) -> nn.Module:
     variants = _variants()
     if name not in variants:
         near = difflib.get_close_matches(name, variants, n=4, cutoff=0.5)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        hint = f"; did you mean {', '.join(near)}?" if near else "."
         raise ValueError(f"there is no model {name!r}{hint} Models: {', '.join(sorted(variants))}")
     _, module, fields = variants[name]
     known = sorted(f for f in module.__dataclass_fields__ if f not in ("parent", "name"))
