@@ -19,7 +19,7 @@ def get_config(variant: str = "lenet") -> Config:
         raise ConfigError(f"configs/lenet.py has no variant {variant!r}; it is NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}")
     mnist, distort = "mnist" in parts, "distort" in parts
     # The paper's own loss, equation 9, goes with its output layer of distances.
-    loss, rate = ("lenet_map", 0.002) if name == "lenet5" else ("cross_entropy", 0.02)
+    loss, rate, decay = ("lenet_map", 0.003, 1e-4) if name == "lenet5" else ("cross_entropy", 0.02, 5e-4)
     return Config(
         model=name,
         data=Data(
@@ -32,9 +32,9 @@ def get_config(variant: str = "lenet") -> Config:
         optim=Optim(
             name="momentum",
             learning_rate=rate,
-            weight_decay=5e-4,
+            weight_decay=decay,
             schedule="cosine",
-            epochs=(40 if distort else 20) if mnist else 60,
+            epochs=20 if mnist else 40,
             warmup=0.5,
             loss=loss,
         ),
