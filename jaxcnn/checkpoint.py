@@ -104,7 +104,7 @@ class Checkpointer:
         items: dict[str, Any] = {"variables": ocp.args.StandardSave(state.variables), "training": ocp.args.StandardSave(training)}
         if state.ema:
             items["ema"] = ocp.args.StandardSave(state.ema)
-        items["metadata"] = ocp.args.JsonSave(metadata | {"step": step, "versions": versions()})
+        items["metadata"] = ocp.args.JsonSave(metadata | {"step": step, "metrics": metrics or {}, "versions": versions()})
         try:
             self.poll(wait=True)
             self._manager.save(step, args=ocp.args.Composite(**items), metrics=metrics)
@@ -231,7 +231,7 @@ def save_variables(path: str | pathlib.Path, variables: dict[str, Any], metadata
 def _top1(folder: pathlib.Path) -> float:
     """The evaluation's top-1 that was saved with a checkpoint; -1 without one."""
     try:
-        return float(json.loads((folder / "metrics" / "metrics").read_text())["top1"])
+        return float(json.loads((folder / "metadata" / "metadata").read_text())["metrics"]["top1"])
     except (OSError, ValueError, KeyError):
         return -1.0
 

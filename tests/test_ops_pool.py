@@ -146,11 +146,3 @@ def test_adaptive_average_pool_matches_torch():
     x = images(2, 11, 8, 3)
     expected = torch.nn.functional.adaptive_avg_pool2d(torch.tensor(x.transpose(0, 3, 1, 2)), (6, 7)).numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(ops.adaptive_avg_pool(jnp.asarray(x), (6, 7)), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_ceil_keeps_one_pixel_of_a_map_smaller_than_the_window():
-    x = jnp.arange(4.0).reshape(1, 2, 2, 1)
-    np.testing.assert_array_equal(ops.max_pool(x, 3, 2, ceil=True), [[[[3.0]]]])
-    np.testing.assert_array_equal(ops.avg_pool(x, 3, 2, ceil=True), [[[[1.5]]]])
-    with pytest.raises(ValueError, match="a pooling window of 3 does not fit a map of 2"):
-        ops.max_pool(x, 3, 2)

@@ -114,8 +114,11 @@ def test_an_update_that_overflows_is_never_saved(tmp_path):
         train.train(wild, tmp_path)
 
 
-def test_a_run_cannot_be_shortened_behind_where_it_is(undisturbed, tmp_path):
-    train.train(tiny(optim=dataclasses.replace(tiny().optim, steps=6)), tmp_path)
+def test_a_run_cannot_be_shortened_behind_where_it_is(tmp_path, monkeypatch):
+    calls = iter(range(100))
+    monkeypatch.setattr(guard.StopRequest, "__bool__", lambda self: next(calls) == 5)
+    with pytest.raises(guard.Interrupted):
+        train.train(tiny(), tmp_path)
     with pytest.raises(guard.RunError, match="is at step 6 already, beyond the 4 asked for"):
         train.train(tiny(optim=dataclasses.replace(tiny().optim, steps=4)), tmp_path)
 
@@ -279,7 +282,7 @@ def test_main_reports_and_returns_0(undisturbed, tmp_path, capsys):
         f"of {len(data.open_source(Data(), 'test'))} images",
         "metrics.jsonl",
         "curves.png",
-        "next        python scripts/evaluate.py",
+        "scripts/evaluate.py --workdir",
     ):
         assert word in said
     assert main.main(argv) == 0

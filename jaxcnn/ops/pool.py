@@ -13,11 +13,11 @@ Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 def _pads(size: int, window: int, stride: int, before: int, after: int, ceil: bool) -> tuple[int, int]:
     """The (before, after) padding along one axis; with `ceil` a last window may overhang, but must not start in the padding."""
     span = size + before + after - window
-    out = -(-span // stride) + 1  # with `ceil`; a window that overhangs a map smaller than itself counts too
-    if span < 0 and (not ceil or out < 1):
+    if span < 0:
         raise ValueError(f"a pooling window of {window} does not fit a map of {size} padded by {before} and {after}")
     if not ceil:
         return before, after
+    out = -(-span // stride) + 1
     if (out - 1) * stride >= size + before:
         out -= 1
     return before, after + max(0, (out - 1) * stride - span)
