@@ -253,7 +253,8 @@ def sitting(workdir, *settings):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_exits_75(tmp_path, number):
-    process = sitting(tmp_path, "--config.optim.epochs=500", "--config.checkpoint_every=100", "--config.log_every=5")
+    settings = ("optim.epochs=500", "checkpoint_every=100", "eval_every=100", "log_every=5")
+    process = sitting(tmp_path, *(f"--config.{s}" for s in settings))
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not logs.read_metrics(tmp_path):
         time.sleep(0.2)
