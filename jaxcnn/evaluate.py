@@ -50,6 +50,9 @@ def check_classes(metadata: dict[str, Any], class_names: list[str], where: str) 
         raise DataError(
             f"{where} has {len(class_names)} classes and the weights tell {len(known[0])} apart; evaluate on the dataset they are for"
         )
+    numbered = class_names == [str(i) for i in range(len(class_names))]
+    if numbered and not set(class_names).intersection(*known):
+        return  # a dataset whose classes have numbers only: there is nothing to compare
     at = next(i for i, pair in enumerate(zip(class_names, known[0], strict=True)) if pair[0] != pair[1])
     raise DataError(
         f"class {at} is {class_names[at]!r} in {where} and {known[0][at]!r} in the weights; both need the same classes in the same order"
