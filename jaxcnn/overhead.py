@@ -12,6 +12,7 @@ import jax
 
 from jaxcnn import logs, train
 from jaxcnn.config import Config
+from jaxcnn.parts import build, compile_steps, initial_state
 
 EVERY = 100  # steps in one measurement
 
@@ -30,9 +31,9 @@ def loop_times(config: Config, n: int = 5) -> Iterator[dict[str, Any]]:
             optim=dataclasses.replace(config.optim, steps=2 * EVERY),
             eval_every=1e9, checkpoint_every=1e9, log_every=EVERY, tensorboard=False, steps_per_dispatch=1,
         )  # fmt: skip
-        parts = train.build(quiet)
-        like, fresh = train.initial_state(parts)
-        train_step, _ = train.compile_steps(parts, like)
+        parts = build(quiet)
+        like, fresh = initial_state(parts)
+        train_step, _ = compile_steps(parts, like)
         item = next(parts.train_feed.items(0))
         bare, looped, waits = [], [], []
         for _ in range(n):

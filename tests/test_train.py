@@ -16,6 +16,7 @@ import pytest
 
 from jaxcnn import checkpoint, data, evaluate, feed, guard, logs, main, sharding, train
 from jaxcnn.config import Config, ConfigError, Data, Optim, Sharding
+from jaxcnn.parts import build, initial_state, start_from, take_over
 
 REPOSITORY = pathlib.Path(__file__).parent.parent
 
@@ -225,7 +226,7 @@ def test_several_steps_a_dispatch_are_the_same_steps(undisturbed, tmp_path):
 def test_sharded_parameters_are_the_same_run(undisturbed, tmp_path):
     result = train.train(tiny(sharding=Sharding(fsdp=True)), tmp_path)
     np.testing.assert_allclose(result["eval_loss"], undisturbed[1]["eval_loss"], rtol=1e-4)
-    like, _ = train.initial_state(train.build(tiny(sharding=Sharding(fsdp=True))))
+    like, _ = initial_state(build(tiny(sharding=Sharding(fsdp=True))))
     split = [x for x in jax.tree.leaves(like.params) if not x.sharding.is_fully_replicated]
     assert sum(x.size for x in split) > 0.75 * sum(x.size for x in jax.tree.leaves(like.params))
 
@@ -233,15 +234,15 @@ def test_sharded_parameters_are_the_same_run(undisturbed, tmp_path):
 def test_weights_to_start_from(undisturbed, tmp_path):
     config = tiny(init_from=str(undisturbed[0]), model_args="activation='tanh'", optim=dataclasses.replace(tiny().optim, steps=4))
     given = checkpoint.load_variables(undisturbed[0])[0]
-    parts = train.build(config)
-    state, missing = train.start_from(parts, train.initial_state(parts)[1]())
+    parts = build(config)
+    state, missing = start_from(parts, initial_state(parts)[1]())
     assert missing == [] and checkpoint.digest(state.params) == checkpoint.digest(given["params"])
     smaller = {"params": {name: x for name, x in given["params"].items() if name != "C1"}, "batch_stats": {}}
-    _, missing = train.take_over(state.variables, smaller)
+    _, missing = take_over(state.variables, smaller)
     assert missing == ["params/C1/bias", "params/C1/kernel"]
     with pytest.raises(ConfigError, match="has no layer that cuda_convnet has"):
-        other = train.build(tiny(init_from=str(undisturbed[0]), model="cuda_convnet"))
-        train.start_from(other, train.initial_state(other)[1]())
+        other = build(tiny(init_from=str(undisturbed[0]), model="cuda_convnet"))
+        start_from(other, initial_state(other)[1]())
 
 
 def sitting(workdir, *settings):
