@@ -44,7 +44,7 @@ class Data:
     aspect: tuple[float, float] = (0.75, 4 / 3)  # and its width / height
     mean: tuple[float, ...] = ()  # per channel, 0-255; () = measured on the training set (small sets) or ImageNet's
     std: tuple[float, ...] = ()
-    pixel_mean: str = ""  # .npy with a mean image [H, W, C] subtracted instead of `mean` (AlexNet section 2)
+    pixel_mean: str = ""  # mean image [H, W, C] subtracted instead of `mean` (AlexNet section 2): a .npy, or "measured" on a small set
     augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in this order
     shift: int = 4  # "shift": zero-pad by this many pixels and crop back at random (ResNet section 4.2)
     resident: str = "auto"  # "yes": whole set in device memory; "no": streamed; "auto": resident if below resident_mib
@@ -72,6 +72,7 @@ class Optim:
     weight_decay: float = 0.0  # lambda of lambda / 2 |w|^2 added to the loss (adamw, lamb: decoupled)
     decay_all: bool = False  # also decay biases and BatchNorm's scale and offset
     bias_rate: float = 1.0  # biases learn at this multiple of the rate (AlexNet's code, Caffe: 2)
+    layer_rates: tuple[str, ...] = ()  # "fc=10": these layers, named as in `frozen`, learn at this multiple of the rate
     schedule: str = "constant"  # of SCHEDULES
     epochs: float = 10.0
     steps: int = 0
@@ -118,6 +119,7 @@ class Config:
     precision: str = "float32"  # of PRECISIONS: the compute type; parameters, statistics and losses stay float32
     seed: int = 0
     init_from: str = ""  # workdir or imported weights to start from; layers that do not fit start fresh and are listed
+    fresh: tuple[str, ...] = ()  # layers that start fresh although `init_from` has them; named as in `frozen`
     frozen: tuple[str, ...] = ()  # layers that neither learn nor update their statistics: "conv1", "stage1" and all in it, "*/bn1"
     eval_every: float = 1.0  # epochs; an evaluation is followed by a checkpoint. 0 = every step
     log_every: int = 50  # steps
@@ -212,6 +214,38 @@ def _well_formed(section: Any, prefix: str = "") -> None:
             raise ConfigError(f"{path} is {value}; it takes {len(usual)} values, such as {usual}")
 
 
+def rate_multiples(optim: Optim) -> dict[str, float]:
+    """{layer pattern: multiple} of `optim.layer_rates`; raises ConfigError where one does not read as pattern=number."""
+    found = {}
+    for text in optim.layer_rates:
+        pattern, _, number = text.partition("=")
+        try:
+            found[pattern] = float(number)
+        except ValueError:
+            found[pattern] = -1.0
+        if not pattern or not 0 <= found[pattern] < math.inf:
+            raise ConfigError(f"config.optim.layer_rates has {text!r}; write LAYER=MULTIPLE with a multiple of 0 or more, such as 'fc=10'")
+    return found
+
+
+def _together(config: Config) -> None:
+    """Raises ConfigError for settings that work by themselves but not side by side."""
+    data, optim = config.data, config.optim
+    if data.pixel_mean and data.mean:
+        raise ConfigError("config.data.pixel_mean and config.data.mean are two means to subtract; set one of them")
+    if optim.schedule == "step" and not optim.boundaries:
+        raise ConfigError('config.optim.schedule="step" needs config.optim.boundaries, the epochs at which the rate changes')
+    if optim.boundaries and optim.schedule != "step":
+        raise ConfigError(f'config.optim.boundaries belong to schedule="step", and config.optim.schedule is {optim.schedule!r}')
+    if any(b <= a for a, b in zip((0.0, *optim.boundaries), optim.boundaries, strict=False)):
+        raise ConfigError(f"config.optim.boundaries is {optim.boundaries}; they are epochs above 0 in increasing order")
+    if not optim.steps and optim.warmup > optim.epochs:
+        raise ConfigError(f"config.optim.warmup is {optim.warmup:g} epochs, longer than the run of config.optim.epochs={optim.epochs:g}")
+    if config.fresh and not config.init_from:
+        raise ConfigError("config.fresh names layers to start fresh, but config.init_from gives no weights: without them all layers do")
+    rate_multiples(optim)
+
+
 def validate(config: Config) -> Config:
     """Returns `config` if every field can work by itself, else raises ConfigError with one sentence. Touches no data and no device."""
     data, optim = config.data, config.optim
@@ -261,6 +295,7 @@ def validate(config: Config) -> Config:
         raise ConfigError(f"config.data.batch_size {data.batch_size} does not divide into config.optim.accumulate={optim.accumulate} parts")
     if optim.values and len(optim.values) != len(optim.boundaries):
         raise ConfigError(f"config.optim.values has {len(optim.values)} entries for {len(optim.boundaries)} boundaries")
+    _together(config)
     if any(v == 0 or v < -1 for v in (config.sharding.data, config.sharding.model)):
         raise ConfigError("config.sharding sizes are positive, or -1 for what is left")
     model_args(config)

@@ -4,7 +4,9 @@ The rate reaches the optimizer in two factors: the schedule's, a function of the
 hands in from the state and which the plateau rule lowers after evaluations.
 """
 
-from collections.abc import Callable
+import fnmatch
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -12,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from jaxcnn.config import Optim
+from jaxcnn.config import Optim, rate_multiples
 
 Array = jax.Array
 Schedule = Callable[[Any], Any]
@@ -51,7 +53,7 @@ def total_steps(optim: Optim, steps_per_epoch: float) -> int:
 
 
 def make_schedule(optim: Optim, steps_per_epoch: float) -> Schedule:
-    """rate(step): linear warm-up, then the named schedule of the epochs that have passed since step 0."""
+    """rate(step): linear warm-up to the full rate, then the named schedule, whose epochs count from step 0 (as EfficientNet's code does)."""
     total = total_steps(optim, steps_per_epoch)
     warmup = round(optim.warmup * steps_per_epoch)
 
@@ -74,8 +76,8 @@ def make_schedule(optim: Optim, steps_per_epoch: float) -> Schedule:
 
     def rate(step):
         step = jnp.asarray(step).astype(jnp.float32)
-        ramp = jnp.minimum((step + 1) / warmup, 1.0) if warmup else 1.0
-        return optim.learning_rate * ramp * shape(step)
+        ramp = jnp.where(step < warmup, (step + 1) / warmup, shape(step)) if warmup else shape(step)
+        return optim.learning_rate * ramp
 
     return rate
 
@@ -91,15 +93,33 @@ def _mask(optim: Optim) -> Callable[[Any], Any]:
     return lambda params: jax.tree_util.tree_map_with_path(keep, params)
 
 
+def _names(pattern: str, path: str) -> bool:
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"{pattern}/*")
+
+
 class _Count(struct.PyTreeNode):
     count: Array
 
 
-def scale_by_rate(schedule: Schedule, bias_rate: float = 1.0) -> optax.GradientTransformationExtraArgs:
-    """Multiplies updates by -rate(step) * rate_scale, biases by `bias_rate` besides."""
+def scale_by_rate(
+    schedule: Schedule, bias_rate: float = 1.0, multiples: Mapping[str, float] | None = None
+) -> optax.GradientTransformationExtraArgs:
+    """Multiplies updates by -rate(step) * rate_scale, biases by `bias_rate` and layers by their `multiples` {pattern: factor} besides.
+
+    Its init raises ValueError for patterns that name no layer.
+    """
+
+    def multiple(path) -> float:
+        name = "/".join(entry.key for entry in path)
+        named = [x for pattern, x in (multiples or {}).items() if _names(pattern, name)]
+        return math.prod(named) * (bias_rate if path[-1].key == "bias" else 1.0)
 
     def init(params) -> Any:
-        del params
+        paths = ["/".join(entry.key for entry in path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        unused = [pattern for pattern in multiples or () if not any(_names(pattern, path) for path in paths)]
+        if unused:
+            layers = sorted({path.split("/")[0] for path in paths})
+            raise ValueError(f"optim.layer_rates names no layer by {', '.join(map(repr, unused))}; the layers are {', '.join(layers)}")
         return _Count(jnp.zeros((), jnp.int32))
 
     def update(updates, state, params=None, *, rate_scale=1.0, **extra) -> Any:
@@ -107,8 +127,7 @@ def scale_by_rate(schedule: Schedule, bias_rate: float = 1.0) -> optax.GradientT
         rate = -schedule(state.count) * rate_scale
 
         def scaled(path, u):
-            biased = bias_rate != 1.0 and path[-1].key == "bias"
-            return u * (rate * (bias_rate if biased else 1.0)).astype(u.dtype)
+            return u * (rate * multiple(path)).astype(u.dtype)
 
         return jax.tree_util.tree_map_with_path(scaled, updates), _Count(state.count + 1)
 
@@ -148,7 +167,7 @@ def _core(optim: Optim, rate: optax.GradientTransformation) -> list[optax.Gradie
 
 def make_optimizer(optim: Optim, steps_per_epoch: float) -> optax.GradientTransformationExtraArgs:
     """The optimizer of `optim`; its update takes `rate_scale`, a scalar factor of the learning rate."""
-    parts = _core(optim, scale_by_rate(make_schedule(optim, steps_per_epoch), optim.bias_rate))
+    parts = _core(optim, scale_by_rate(make_schedule(optim, steps_per_epoch), optim.bias_rate, rate_multiples(optim)))
     if optim.clip_norm:
         parts.insert(0, optax.clip_by_global_norm(optim.clip_norm))
     if optim.max_filter_rms:

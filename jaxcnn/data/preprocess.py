@@ -85,8 +85,10 @@ def resolve(data: Data, model_input_shape: tuple[int, int, int], source: Any) ->
         pad=data.pad,
         crop_fraction=data.crop_fraction,
         interpolation=data.interpolation,
-        pixel_mean=_load_pixel_mean(data, data.image_size or model_input_shape[0], channels) if data.pixel_mean else "",
     )
+    if data.pixel_mean:
+        found = _measured_image(data, draft, source) if data.pixel_mean == "measured" else _load_pixel_mean(data, draft.image_size, channels)
+        draft = dataclasses.replace(draft, pixel_mean=found)
     if draft.inner < 1:
         raise DataError(f"data.pad={data.pad} leaves no image inside {draft.image_size} pixels; lower data.pad or raise data.image_size")
     for name in ("mean", "std"):
@@ -114,6 +116,17 @@ def _measured(data: Data, draft: Preprocess, source: Any) -> tuple[tuple[float, 
     if draft.channels == 1:
         return (round(float(np.dot(LUMA, IMAGENET_MEAN)), 3),), (round(float(np.dot(LUMA, IMAGENET_STD)), 3),)
     return IMAGENET_MEAN, IMAGENET_STD
+
+
+def _measured_image(data: Data, draft: Preprocess, source: Any) -> str:
+    from jaxcnn.data.resident import is_small, mean_image
+
+    if source is None or not is_small(data, source, draft):
+        raise DataError(
+            f'data.pixel_mean="measured" is for sets of at most data.resident_mib={data.resident_mib} MiB; for {data.name} let '
+            "scripts/prepare_data.py --statistics write a mean image and name that file"
+        )
+    return encode_pixel_mean(mean_image(data, source, draft))
 
 
 def _load_pixel_mean(data: Data, size: int, channels: int) -> str:

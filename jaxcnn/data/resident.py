@@ -106,3 +106,9 @@ def moments(data: Data, source: Source, preprocess: Preprocess) -> tuple[tuple[f
     mean = counts @ levels / counts.sum(axis=1)
     variance = counts @ levels**2 / counts.sum(axis=1) - mean**2
     return tuple(round(float(m), 4) for m in mean), tuple(round(float(v) ** 0.5, 4) for v in variance)
+
+
+def mean_image(data: Data, source: Source, preprocess: Preprocess) -> np.ndarray:
+    """The mean of `source` at every pixel that the network sees, [S, S, C], 0-255."""
+    images = decoded(data, source, preprocess).images
+    return sum(images[start : start + CHUNK].sum(axis=0, dtype=np.int64) for start in range(0, len(images), CHUNK)) / len(images)
