@@ -1,7 +1,7 @@
 """What a config stands for: data opened, network and optimizer made, state laid out over the mesh, steps compiled."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -106,14 +106,14 @@ def initial_state(parts: Parts) -> tuple[Any, Callable[[], step.State]]:
     return like, lambda: jax.jit(init, out_shardings=shardings)(key)
 
 
-def take_over(fresh: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """(`fresh` with every array of `given` that has its path and shape, the paths that stay fresh)."""
+def take_over(fresh: dict[str, Any], given: dict[str, Any], without: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+    """(`fresh` with every array of `given` that has its path and shape, the paths that stay fresh), layers named by `without` among them."""
     have = {jax.tree_util.keystr(path, simple=True, separator="/"): x for path, x in jax.tree_util.tree_leaves_with_path(given)}
     kept: list[str] = []
 
     def pick(path, leaf):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
-        if name in have and have[name].shape == leaf.shape:
+        if name in have and have[name].shape == leaf.shape and not finetune.matches(name.partition("/")[2], without):
             return jax.device_put(jnp.asarray(have[name], leaf.dtype), leaf.sharding)
         kept.append(name)
         return leaf
@@ -124,7 +124,11 @@ def take_over(fresh: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, A
 def start_from(parts: Parts, state: step.State) -> tuple[step.State, list[str]]:
     """The fresh `state` with the weights of `config.init_from`, and the layers that did not fit and start fresh."""
     given, _ = checkpoint.load_variables(parts.config.init_from)
-    variables, missing = take_over(state.variables, given)
+    try:
+        finetune.frozen(state.params, parts.config.fresh)
+    except ValueError as error:
+        raise ConfigError(f"config.fresh: {error}") from None
+    variables, missing = take_over(state.variables, given, parts.config.fresh)
     if len(missing) == len(jax.tree.leaves(variables)):
         raise ConfigError(f"config.init_from={parts.config.init_from} has no layer that {parts.config.model} has, in name and shape")
     ema = jax.tree.map(jnp.copy, variables) if state.ema else {}

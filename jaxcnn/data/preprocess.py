@@ -87,8 +87,9 @@ def resolve(data: Data, model_input_shape: tuple[int, int, int], source: Any) ->
         interpolation=data.interpolation,
     )
     if data.pixel_mean:
-        found = _measured_image(data, draft, source) if data.pixel_mean == "measured" else _load_pixel_mean(data, draft.image_size, channels)
-        draft = dataclasses.replace(draft, pixel_mean=found)
+        measured = data.pixel_mean == "measured"
+        image = _measured_image(data, draft, source) if measured else _load_pixel_mean(data, draft.image_size, channels)
+        draft = dataclasses.replace(draft, pixel_mean=image)
     if draft.inner < 1:
         raise DataError(f"data.pad={data.pad} leaves no image inside {draft.image_size} pixels; lower data.pad or raise data.image_size")
     for name in ("mean", "std"):
