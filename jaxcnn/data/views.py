@@ -18,16 +18,20 @@ _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 
 def eval_view(image: bytes | np.ndarray, preprocess: Preprocess, key: str = "the image") -> np.ndarray:
     """Short side to `preprocess.resized`, centre square of `inner`, background around it, as torchvision rounds: uint8 [S, S, C]."""
-    pixels = _pixels(image, preprocess.channels, key)
+    inner = preprocess.inner
+    pixels = with_short_side(to_pixels(image, preprocess.channels, key), preprocess.resized, preprocess.interpolation)
+    top, left = (round((side - inner) / 2) for side in pixels.shape[:2])
+    return add_background(pixels[top : top + inner, left : left + inner], preprocess.pad)
+
+
+def with_short_side(pixels: np.ndarray, short: int, interpolation: str) -> np.ndarray:
+    """The image with a short side of `short` pixels, its shape kept up to torchvision's rounding: uint8 [H, W, C]."""
     height, width = pixels.shape[:2]
-    short, inner = preprocess.resized, preprocess.inner
     if height < width:
         size = short, max(short, int(short * width / height))
     else:
         size = max(short, int(short * height / width)), short
-    pixels = resize(pixels, size, preprocess.interpolation, smooth=True)
-    top, left = round((size[0] - inner) / 2), round((size[1] - inner) / 2)
-    return _pad(pixels[top : top + inner, left : left + inner], preprocess.pad)
+    return resize(pixels, size, interpolation, smooth=True)
 
 
 def train_view(
@@ -55,7 +59,7 @@ def train_view(
     else:
         region = decode.decode_region(image, cut, preprocess.channels, key)
     if pad or region.shape == out.shape:
-        out[:] = _pad(resize(region, (inner, inner), preprocess.interpolation), pad)
+        out[:] = add_background(resize(region, (inner, inner), preprocess.interpolation), pad)
     else:
         cv2.resize(region, (inner, inner), dst=out, interpolation=_CV2[preprocess.interpolation])
     return out
@@ -122,13 +126,15 @@ def _integer(rng: np.random.Generator, low: int, high: int) -> int:
     return low + int(rng.random() * (high - low + 1))
 
 
-def _pixels(image: bytes | np.ndarray, channels: int, key: str) -> np.ndarray:
+def to_pixels(image: bytes | np.ndarray, channels: int, key: str) -> np.ndarray:
+    """The whole image, decoded if need be: uint8 [H, W, channels]; raises DataError, naming `key`, where it does not decode."""
     if isinstance(image, np.ndarray):
         return decode.set_channels(image, channels)
     return decode.decode(image, channels, key)
 
 
-def _pad(pixels: np.ndarray, pad: int) -> np.ndarray:
+def add_background(pixels: np.ndarray, pad: int) -> np.ndarray:
+    """`pad` black pixels added on every side."""
     if not pad:
         return pixels
     height, width, channels = pixels.shape
