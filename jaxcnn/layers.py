@@ -80,14 +80,14 @@ class FullyConnected(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        b, h, w, c = x.shape
+        h, w, c = x.shape[1:]
         k = self.window
         if min(h, w) < k:
             raise ValueError(f"{self.name} slides a {k}x{k} window and was given a {h}x{w} map: use a larger image")
         kernel = self.param("kernel", self.kernel_init, (k * k * c, self.features), jnp.float32).astype(self.dtype)
         x = x.astype(self.dtype)
         if (h, w) == (k, k):
-            y = (x.reshape(b, k * k * c) @ kernel)[:, None, None, :]  # [B, 1, 1, features]
+            y = ops.linear(x, kernel)[:, None, None, :]  # [B, 1, 1, features]
         else:
             y = ops.conv2d(x, kernel.reshape(k, k, c, self.features))  # [B, H-k+1, W-k+1, features]
         if self.use_bias:
@@ -137,10 +137,11 @@ class LocalResponseNorm(nn.Module):
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 2.0
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return ops.local_response_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k)
+        return ops.local_response_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k, groups=self.groups)
 
 
 class MaxPool(nn.Module):
@@ -212,6 +213,7 @@ def pooled_head(x: Array, num_classes: int, *, dropout_rate: float, train: bool,
 
 
 def as_logits(x: Array, class_map: bool) -> Array:
-    """The float32 class map [B, H, W, K] itself, or its mean over the map, the logits [B, K]."""
-    x = x.astype(jnp.float32)
-    return x if class_map else jnp.mean(x, axis=(1, 2))  # [B, K]
+    """The float32 class map [B, H, W, K] itself, or its mean over the map, the logits [B, K]; all classes on every device."""
+    with jax.named_scope("logits"):
+        x = x.astype(jnp.float32)
+        return ops.whole(x if class_map else jnp.mean(x, axis=(1, 2)))  # [B, K]

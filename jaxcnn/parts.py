@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn import checkpoint, feed, optim, sharding, step
+from jaxcnn import checkpoint, feed, ops, optim, sharding, step
 from jaxcnn import config as config_lib
 from jaxcnn import data as data_lib
 from jaxcnn.config import Config, ConfigError
@@ -60,8 +60,9 @@ def build_model(config: Config, num_classes: int | None) -> tuple[nn.Module, dic
 def build(config: Config) -> Parts:
     """Opens the data and makes model, optimizer and feeds; raises ConfigError or DataError where they do not fit together."""
     mesh = sharding.make_mesh(config.sharding)
-    sharding.check_batch(mesh, config.data.batch_size, config.optim.accumulate)
-    sharding.check_batch(mesh, config.data.eval_batch_size or config.data.batch_size, field="data.eval_batch_size")
+    sliced = config.sharding.model_parallel_linear
+    sharding.check_batch(mesh, config.data.batch_size, config.optim.accumulate, whole_mesh=sliced)
+    sharding.check_batch(mesh, config.data.eval_batch_size or config.data.batch_size, field="data.eval_batch_size", whole_mesh=sliced)
     source = data_lib.open_source(config.data, config.data.train_split)
     held_out = config.data.eval_split or data_lib.default_eval_split(source)
     model, arguments = build_model(config, len(source.class_names))
@@ -101,7 +102,7 @@ def initial_state(parts: Parts) -> tuple[Any, Callable[[], step.State]]:
         finetune.frozen(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:
         raise ConfigError(f"{config.model} does not fit the data or its settings: {' '.join(str(error).split())[:400]}") from None
-    shardings = sharding.state_shardings(parts.mesh, config.sharding, abstract)
+    shardings = sharding.state_shardings(parts.mesh, config.sharding, abstract, sharding.has_towers(parts.mesh, parts.model))
     like = jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), abstract, shardings)
     return like, lambda: jax.jit(init, out_shardings=shardings)(key)
 
@@ -135,6 +136,20 @@ def start_from(parts: Parts, state: step.State) -> tuple[step.State, list[str]]:
     return state.replace(params=variables["params"], batch_stats=variables["batch_stats"], ema=ema), missing
 
 
+def divide(parts: Parts) -> Callable[..., Any]:
+    """run(step, state, batch): `step` with its ops divided over the axis `model`, as the network and `config.sharding` have it."""
+    towers = sharding.has_towers(parts.mesh, parts.model)
+    sliced = parts.config.sharding.model_parallel_linear and not towers
+
+    def run(one_step: Callable, state: Any, batch: dict[str, jax.Array]) -> Any:
+        if not (towers or sliced):
+            return one_step(state, batch)
+        with ops.on_mesh(parts.mesh, towers=towers):
+            return one_step(state, sharding.spread(parts.mesh, batch) if sliced else batch)
+
+    return run
+
+
 def compile_steps(parts: Parts, like: step.State) -> tuple[Callable, Callable]:
     """(train_steps(state, store, items), eval_step(variables, store, item)), jitted over the mesh with the state donated.
 
@@ -148,12 +163,12 @@ def compile_steps(parts: Parts, like: step.State) -> tuple[Callable, Callable]:
         accumulate=config.optim.accumulate, aux_weight=config.optim.aux_weight, frozen=config.frozen,
     )  # fmt: skip
     one_eval = step.make_eval_step(parts.model, loss, prepare=make_prepare(config.data, parts.preprocess, classes, train=False))
-    everywhere = sharding.replicated(parts.mesh)
+    everywhere, divided = sharding.replicated(parts.mesh), divide(parts)
     placed = jax.tree.map(lambda x: x.sharding, like)
 
     def train_steps(state, store, items):
         def body(state, item):
-            return one_step(state, parts.train_feed.fetch(store, item))
+            return divided(one_step, state, parts.train_feed.fetch(store, item))
 
         if len(items) == 1:
             state, sums = body(state, items[0])
@@ -161,5 +176,9 @@ def compile_steps(parts: Parts, like: step.State) -> tuple[Callable, Callable]:
         return jax.lax.scan(body, state, jax.tree.map(lambda *x: jnp.stack(x), *items))
 
     train_step = jax.jit(train_steps, donate_argnums=0, out_shardings=(placed, everywhere))
-    eval_step = jax.jit(lambda variables, store, item: one_eval(variables, parts.eval_feed.fetch(store, item)), out_shardings=everywhere)
+
+    def eval_steps(variables, store, item):
+        return divided(one_eval, variables, parts.eval_feed.fetch(store, item))
+
+    eval_step = jax.jit(eval_steps, out_shardings=everywhere)
     return train_step, eval_step

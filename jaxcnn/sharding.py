@@ -24,16 +24,20 @@ def make_mesh(sharding: Sharding, devices: list | None = None) -> Mesh:
         fits = ", ".join(f"data={count // m} model={m}" for m in range(1, count + 1) if count % m == 0)
         raise ConfigError(f"a mesh of data={data} model={model} does not fill {count} devices; these do: {fits}")
     auto = (AxisType.Auto, AxisType.Auto)  # make_mesh's default axes are Explicit, which asks every op for its output sharding
+    if jax.process_count() > 1:  # each process's devices beside each other: it reads one contiguous part of every batch
+        ordered = sorted(devices, key=lambda device: (device.process_index, device.id))
+        return Mesh(np.array(ordered).reshape(data, model), ("data", "model"), axis_types=auto)
     return jax.make_mesh((data, model), ("data", "model"), axis_types=auto, devices=devices)
 
 
-def check_batch(mesh: Mesh, batch_size: int, accumulate: int = 1, field: str = "data.batch_size") -> None:
-    """Raises ConfigError unless every device gets the same number of examples of every micro-batch."""
-    unit = mesh.shape["data"] * accumulate
+def check_batch(mesh: Mesh, batch_size: int, accumulate: int = 1, field: str = "data.batch_size", *, whole_mesh: bool = False) -> None:
+    """Raises ConfigError unless every device of `data`, or of the whole mesh, gets the same number of examples of every micro-batch."""
+    devices = mesh.size if whole_mesh else mesh.shape["data"]
+    unit = devices * accumulate
     if batch_size % unit:
         below, above = batch_size // unit * unit, (batch_size // unit + 1) * unit
         near = f"{below} or {above}" if below else f"{above}"
-        parts = f"{mesh.shape['data']} devices" + (f" times {accumulate} micro-batches" if accumulate > 1 else "")
+        parts = f"{devices} devices" + (f" times {accumulate} micro-batches" if accumulate > 1 else "")
         raise ConfigError(f"config.{field} {batch_size} does not divide over {parts}; the nearest that does: {near}")
 
 
@@ -47,36 +51,55 @@ def over_data(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
-def put_batch(mesh: Mesh, local: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-    """This process's share of a global batch -> the global batch, split over `data`."""
-    return {name: jax.make_array_from_process_local_data(over_data(mesh), np.asarray(x)) for name, x in local.items()}
+def put_batch(mesh: Mesh, local: dict[str, np.ndarray], shares: int = 1) -> dict[str, jax.Array]:
+    """This process's part of a global batch, one of `shares` equal ones -> the global batch, split over `data`."""
+
+    def put(x: np.ndarray) -> jax.Array:
+        return jax.make_array_from_process_local_data(over_data(mesh), x, (len(x) * shares, *x.shape[1:]))
+
+    return {name: put(np.asarray(x)) for name, x in local.items()}
 
 
 def put_replicated(mesh: Mesh, tree: Any) -> Any:
     """The same host arrays on every device."""
-    return jax.device_put(tree, replicated(mesh))
+    if jax.process_count() == 1:
+        return jax.device_put(tree, replicated(mesh))
+    place = replicated(mesh)  # device_put would send every array from process to process to compare them
+    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(place, np.asarray(x), np.shape(x)), tree)
 
 
 SMALL = 2**14  # parameters below this many elements are cheaper to copy than to gather
 
 
-def _spec(mesh: Mesh, sharding: Sharding, shape: tuple[int, ...]) -> PartitionSpec:
+def has_towers(mesh: Mesh, model: Any) -> bool:
+    """Whether a network's groups divide over the axis `model`, so that each of its devices can hold one or more towers."""
+    groups = getattr(model, "groups", 1)
+    return groups > 1 and mesh.shape["model"] > 1 and groups % mesh.shape["model"] == 0
+
+
+def _spec(mesh: Mesh, sharding: Sharding, towers: bool, path: tuple, shape: tuple[int, ...]) -> PartitionSpec:
     """Where one array of the state lies: split over `model` and `data` along axes that divide, or everywhere."""
     axes: list[str | None] = [None] * len(shape)
-    if int(np.prod(shape)) < SMALL:
-        return PartitionSpec()
-    if sharding.model_parallel_linear and len(shape) == 2 and shape[1] % mesh.shape["model"] == 0:
-        axes[1] = "model"  # a linear layer's outputs: each device computes its share of the features
-    if sharding.fsdp:
+    linear_kernel = len(shape) == 2 and getattr(path[-1], "key", None) == "kernel"
+    if shape and shape[-1] % mesh.shape["model"] == 0 and (towers or (sharding.model_parallel_linear and linear_kernel)):
+        axes[-1] = "model"  # the layer's outputs: each device computes its share of the channels
+    if sharding.fsdp and int(np.prod(shape)) >= SMALL:
         free = [i for i, axis in enumerate(axes) if axis is None and shape[i] % mesh.shape["data"] == 0]
         if free:
             axes[max(free, key=lambda i: shape[i])] = "data"
     return PartitionSpec(*axes)
 
 
-def state_shardings(mesh: Mesh, sharding: Sharding, state: Any) -> Any:
-    """A sharding for every leaf of the (abstract) state: replicated, or as `fsdp` and `model_parallel_linear` say.
+def state_shardings(mesh: Mesh, sharding: Sharding, state: Any, towers: bool = False) -> Any:
+    """A sharding for every leaf of the (abstract) state: replicated, or as `towers`, `fsdp` and `model_parallel_linear` say.
 
-    Optimizer state and averaged weights have the shapes of their parameters and lie with them.
+    With `towers` each device of `model` holds its share of the output channels of every layer, which are the last axis of every
+    parameter. Optimizer state and averaged weights lie with their parameters.
     """
-    return jax.tree.map(lambda x: NamedSharding(mesh, _spec(mesh, sharding, x.shape)), state)
+    return jax.tree_util.tree_map_with_path(lambda path, x: NamedSharding(mesh, _spec(mesh, sharding, towers, path, x.shape)), state)
+
+
+def spread(mesh: Mesh, batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Inside jit: a batch that lies over `data` and is the same along `model`, cut over `model` as well, which moves nothing."""
+    everywhere = NamedSharding(mesh, PartitionSpec(("data", "model")))
+    return {name: jax.lax.with_sharding_constraint(x, everywhere) for name, x in batch.items()}

@@ -63,6 +63,7 @@ class AlexNet(nn.Module):
     stem: tuple = (11, 4, (0, 3))  # conv1's window, stride and padding (before, after) in pixels
     groups: int = 2
     lrn: tuple | None = (2.0, 1e-4)  # k and alpha of section 3.3, over n = 5 maps with beta = 0.75; None: no normalisation
+    lrn_groups: int = 1  # over all maps, as the text has it; 2: within a GPU's maps, as was run (changes maps 46-49 of 96, 126-129 of 256)
     pool_first: bool = False
     window: int = 6
     hidden: int = 4096
@@ -83,7 +84,7 @@ class AlexNet(nn.Module):
         pool = MaxPool(3, 2, name=f"pool{name}")
         if self.lrn is None:
             return pool(x)
-        norm = LocalResponseNorm(k=self.lrn[0], alpha=self.lrn[1], name=f"norm{name}")
+        norm = LocalResponseNorm(k=self.lrn[0], alpha=self.lrn[1], groups=self.lrn_groups, name=f"norm{name}")
         return norm(pool(x)) if self.pool_first else pool(norm(x))
 
     def fully_connected(self, x: Array, name: str, window: int, train: bool) -> Array:

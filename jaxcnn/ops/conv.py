@@ -5,6 +5,7 @@ from functools import partial
 import jax
 from jax import lax
 
+from jaxcnn.ops import parallel
 from jaxcnn.ops.lowerings import LOWERINGS, Geometry, Pads
 from jaxcnn.ops.pool import Padding
 
@@ -29,7 +30,10 @@ def conv2d(
     pads = _pads(x, kernel, strides, padding)
     geometry = Geometry(x.shape, kernel.shape, strides, pads, groups, x.dtype)
     if lowering == "auto":
-        return _auto(x, kernel, geometry)
+        division = parallel.towers()
+        if division and (groups == 1 or groups % division.parts == 0):
+            return _in_towers(division, x, kernel, geometry)
+        return _apply(x, kernel, geometry, choose(geometry, jax.default_backend(), jax.device_count()))
     if lowering not in LOWERINGS:
         raise ValueError(f"there is no lowering {lowering!r} of a convolution; there are auto, {', '.join(LOWERINGS)}")
     reason = LOWERINGS[lowering].unusable(geometry)
@@ -54,8 +58,14 @@ def _apply(x: Array, kernel: Array, geometry: Geometry, name: str) -> Array:
     return LOWERINGS[name].apply(x, kernel, geometry)
 
 
-def _auto(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    return _apply(x, kernel, geometry, choose(geometry, jax.default_backend(), jax.device_count()))
+def _in_towers(division: parallel.Division, x: Array, kernel: Array, geometry: Geometry) -> Array:
+    groups = max(1, geometry.groups // division.parts)
+
+    def convolve(x: Array, kernel: Array) -> Array:
+        local = geometry._replace(x=x.shape, kernel=kernel.shape, groups=groups)
+        return _apply(x, kernel, local, choose(local, jax.default_backend(), 1))
+
+    return parallel.apply_kernel(division, convolve, x, kernel, gather=geometry.groups == 1)
 
 
 def choose(g: Geometry, platform: str, devices: int) -> str:

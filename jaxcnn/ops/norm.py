@@ -8,25 +8,52 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcnn.ops import parallel
+
 Array = jax.Array
 
 
-def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:
+def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, groups: int = 1) -> Array:
     """b_c = a_c / (k + alpha * sum of a^2 over the `size` channels around c) ** beta, AlexNet section 3.3; any shape [..., C].
 
     `alpha` multiplies the SUM, as the paper prints it. Caffe, PyTorch and Krizhevsky's own code divide it by `size` first: for
-    their "alpha" pass alpha / size.
+    their "alpha" pass alpha / size. With `groups` the windows end at the edges of that many equal groups of channels, as they did at
+    the edge of a GPU; raises ValueError if the channels do not divide into them.
     """
-    x32 = x.astype(jnp.float32)
-    channel = np.arange(x.shape[-1])
-    distance = channel[None, :] - channel[:, None] + size // 2  # from the first channel of column c's window
-    band = ((distance >= 0) & (distance < size)).T.astype(np.float32)  # [C, C]: 1 where row a is in the window of column c
-    total = jnp.dot(jnp.square(x32).reshape(-1, x.shape[-1]), band, precision=lax.Precision.HIGHEST).reshape(x.shape)
+    channels, before = x.shape[-1], size // 2
+    if channels % groups:
+        raise ValueError(f"{channels} channels do not divide into {groups} groups for response normalisation")
+    numbers = (size, alpha, beta, k)
+    division = parallel.towers()
+    if division is None or channels % division.parts:
+        return _respond(x, x, 0, groups, numbers)
+    spec = division.image_spec(x.shape)
+    if groups % division.parts == 0:
+        return parallel.run(division, lambda x: _respond(x, x, 0, groups // division.parts, numbers), (spec,), spec, x)
+    if groups > 1 or size > channels // division.parts:
+        return _respond(x, x, 0, groups, numbers)
+
+    def local(x: Array) -> Array:  # windows cross the edge: the neighbours' outermost maps come over
+        wide = parallel.with_neighbours(x, before, size - 1 - before, division.parts)
+        return _respond(x, wide, before, 1, numbers)
+
+    return parallel.run(division, local, (spec,), spec, x)
+
+
+def _respond(x: Array, wide: Array, before: int, groups: int, numbers: tuple[int, float, float, float]) -> Array:
+    """x [..., C] normalised by windows over `wide`, which has `before` channels in front of x's first."""
+    size, alpha, beta, k = numbers
+    row, column = np.arange(wide.shape[-1])[:, None] - before, np.arange(x.shape[-1])[None, :]
+    distance = row - column + size // 2  # from the first channel of the column's window
+    of_group = row * groups // x.shape[-1] == column * groups // x.shape[-1] if groups > 1 else True
+    band = ((distance >= 0) & (distance < size) & of_group).astype(np.float32)  # [C', C]: 1 where a row is in the window of a column
+    squares = jnp.square(wide.astype(jnp.float32)).reshape(-1, wide.shape[-1])
+    total = jnp.dot(squares, band, precision=lax.Precision.HIGHEST).reshape(x.shape)
     denominator = k + alpha * total
     root = lax.rsqrt(denominator)
     # The published beta, 3/4, needs no power: its logarithm and exponential cost more than all the rest.
     power = root * jnp.sqrt(root) if beta == 0.75 else denominator**-beta
-    return (x32 * power).astype(x.dtype)
+    return (x.astype(jnp.float32) * power).astype(x.dtype)
 
 
 def batch_norm(x: Array, mean: Array, var: Array, scale: Array | None, bias: Array | None, *, epsilon: float) -> Array:
