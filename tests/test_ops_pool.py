@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from jaxcnn import ops
+from jaxcnn.ops import pool
 
 RAMP = np.arange(1.0, 17.0, dtype=np.float32).reshape(1, 4, 4, 1)  # 1..16 by rows
 
@@ -146,3 +148,29 @@ def test_adaptive_average_pool_matches_torch():
     x = images(2, 11, 8, 3)
     expected = torch.nn.functional.adaptive_avg_pool2d(torch.tensor(x.transpose(0, 3, 1, 2)), (6, 7)).numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(ops.adaptive_avg_pool(jnp.asarray(x), (6, 7)), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize(
+    ("window", "stride", "padding", "ceil"),
+    [
+        (2, 2, 0, False),
+        (3, 2, 0, True),
+        (3, 2, 1, False),
+        (3, 1, 1, False),
+        ((2, 3), (1, 2), 0, False),
+        (3, 2, "SAME", False),
+        (2, 3, 0, False),
+    ],
+)
+def test_max_pool_gradient_is_that_of_xla(window, stride, padding, ceil, dtype):
+    x_key, dy_key = jax.random.split(jax.random.key(1))
+    x = jnp.round(2 * jax.random.normal(x_key, (2, 9, 10, 5), dtype))  # many ties, also at the edges
+    y, gradient = jax.vjp(lambda x: ops.max_pool(x, window, stride, padding=padding, ceil=ceil), x)
+    dy = jax.random.normal(dy_key, y.shape, dtype)
+    dims, strides, _, pads = pool._geometry(x, window, stride, padding, ceil)
+    _, expected = jax.vjp(lambda x: lax.reduce_window(x, -jnp.inf, lax.max, dims, strides, pads), x)
+    # The order in which a pixel's shares are added may differ, and with it the rounding of sums of up to 9 terms.
+    tolerance = 1e-6 if dtype == jnp.float32 else 0.05
+    found, wanted = (np.asarray(g(dy)[0], np.float32) for g in (gradient, expected))
+    np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
