@@ -9,6 +9,8 @@ import dataclasses
 import difflib
 import json
 import math
+import pathlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,6 +131,17 @@ class Config:
     steps_per_dispatch: int = 0  # 0 = one on the CPU, up to 25 on accelerators where the data is resident
     deterministic: bool = False  # deterministic GPU kernels, slower
     tensorboard: bool = True
+
+
+def choose(variant: str, variants: Iterable[str], file: str) -> tuple[str, str]:
+    """(network, recipe) of a config file's argument NETWORK or NETWORK-RECIPE; raises ConfigError where it is none of `variants`."""
+    known = list(variants)
+    if variant not in known:
+        near = difflib.get_close_matches(variant, known, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ConfigError(f"configs/{pathlib.Path(file).name} has no variant {variant!r}{hint}; there are: {', '.join(known)}")
+    network, _, recipe = variant.partition("-")
+    return network, recipe
 
 
 def model_args(config: Config) -> dict[str, Any]:

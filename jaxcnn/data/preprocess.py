@@ -86,10 +86,10 @@ def resolve(data: Data, model_input_shape: tuple[int, int, int], source: Any) ->
         crop_fraction=data.crop_fraction,
         interpolation=data.interpolation,
     )
-    if data.pixel_mean:
-        measured = data.pixel_mean == "measured"
-        image = _measured_image(data, draft, source) if measured else _load_pixel_mean(data, draft.image_size, channels)
-        draft = dataclasses.replace(draft, pixel_mean=image)
+    if data.pixel_mean == "measured":
+        draft = dataclasses.replace(draft, pixel_mean=_measured_image(data, draft, source))
+    elif data.pixel_mean:
+        draft = dataclasses.replace(draft, pixel_mean=_load_pixel_mean(data, draft.image_size, channels))
     if draft.inner < 1:
         raise DataError(f"data.pad={data.pad} leaves no image inside {draft.image_size} pixels; lower data.pad or raise data.image_size")
     for name in ("mean", "std"):
