@@ -11,11 +11,12 @@ from jaxcnn.config import Config, ConfigError, Data, Optim
 
 # MNIST's 28x28 fields are centred in the network's 32x32, so that stroke ends stay inside C1's receptive fields (section II.B).
 PAD = {"lenet": 2, "lenet5": 2, "lenet_caffe": 0}
+VARIANTS = tuple(f"{name}{data}{distort}" for name in PAD for data in ("", "-mnist") for distort in ("", "-distort"))
 
 
 def get_config(variant: str = "lenet") -> Config:
     name, *parts = variant.split("-")
-    if name not in PAD or not set(parts) <= {"mnist", "distort"}:
+    if variant not in VARIANTS:
         raise ConfigError(f"configs/lenet.py has no variant {variant!r}; it is NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}")
     mnist, distort = "mnist" in parts, "distort" in parts
     # The paper's own loss, equation 9, goes with its output layer of distances.

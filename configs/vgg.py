@@ -86,7 +86,7 @@ def modern(network: str) -> Config:
     """Our choice: 0.01 at 256 images scaled to 1,024."""
     return Config(
         model=network,
-        model_args="bn_group_size=128",
+        model_args="bn_group_size=128" if network in BATCH_NORM else "",
         precision="bfloat16",
         data=Data(name="imagenet2012", eval_split="validation", batch_size=1024, area=(0.08, 1.0), crop_fraction=224 / 256, augment=("flip",)),
         optim=Optim(

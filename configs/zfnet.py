@@ -4,7 +4,7 @@
   python -m jaxcnn.main --config=configs/zfnet.py --workdir=runs/zfnet                          # needs that mean image
   python -m jaxcnn.main --config=configs/zfnet.py:zfnet_wide --workdir=runs/zfnet_wide          # table 3: 512, 1024, 512 maps
 
-Published errors in %, top-1 / top-5 (table 2, ten crops, validation set): `zfnet` 38.4 / 16.5, `zfnet_wide` 37.5 / 16.0; five `zfnet`
+Published errors in %, top-1 / top-5 (tables 2 and 3, validation set): `zfnet` 38.4 / 16.5, `zfnet_wide` 37.5 / 16.0; five `zfnet`
 36.7 / 15.3. Measured here: not run.
 
 Three things differ from the text. It cuts ten fixed crops, corners and centre with their mirror images, from each training image: here
