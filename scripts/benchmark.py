@@ -5,6 +5,7 @@
   python scripts/benchmark.py --lowerings                     # the forms of single convolutions instead
   python scripts/benchmark.py --loop --config configs/lenet.py:lenet-mnist   # what the training loop adds to its compiled step
   python scripts/benchmark.py --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets   # decode, crop, batch; no network
+  python scripts/benchmark.py --models resnet50 --collectives --mesh data=8,model=1   # what devices exchange in a step; compiled, not run
 
 A training step is forward in training mode (dropout and BatchNorm on, auxiliary heads left out), cross-entropy, backward, and SGD with
 momentum on one fixed synthetic batch, its state donated. Times are medians over n runs after two that are not counted; a `core` time is
@@ -13,6 +14,8 @@ the processor time divided by the number of cores, for machines that others use 
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 
@@ -20,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxcnn.benchmark import DTYPES, Row, lowering_times, step_times
-from jaxcnn.config import Data
+from jaxcnn.collectives import train_step_row
+from jaxcnn.config import Data, Sharding
 from jaxcnn.data.speed import pipeline_speed
 from jaxcnn.main import parse as parse_config
 from jaxcnn.overhead import loop_times
@@ -47,7 +51,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options; `mode` is the key of `MODES` that a flag selects."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", metavar="A,B", help="names, separated by commas; scripts/summarize.py lists them")
-    parser.add_argument("--batch", type=positive, default=8, help="images a step (default 8)")
+    parser.add_argument("--batch", type=positive, default=8, help="images a step (default 8); --collectives: on each device of data")
     parser.add_argument("--image-size", type=positive, default=224, metavar="S", help="S x S pixels (default 224)")
     parser.add_argument("--precision", choices=DTYPES, default="fp32", help="of the computation; parameters stay float32")
     parser.add_argument("-n", type=positive, default=5, help="timed runs (default 5)")
@@ -57,15 +61,22 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         ("lowerings", "single convolutions"),
         ("loop", "the training loop of --config"),
         ("pipeline", "the input pipeline"),
+        ("collectives", "nothing: count what the devices of --mesh exchange in a training step of --models"),
     ):
         modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="step", help=f"time {about}")
+    parser.add_argument(
+        "--mesh", type=mesh, default="data=8,model=1", help="--collectives: data=D,model=M, with ,fsdp or ,slices (default data=8,model=1)"
+    )
+    parser.add_argument(
+        "--model-args", default="", metavar="A=1,B=2", help="--collectives: fields of the networks, such as bn_group_size=16"
+    )
     parser.add_argument("--config", default="configs/lenet.py", help="--loop: config file with an optional :variant")
     parser.add_argument("--dataset", default="imagenet2012", help="--pipeline: dataset name (default imagenet2012)")
     parser.add_argument("--data-dir", default="", help="--loop, --pipeline: TFDS data directory")
     parser.add_argument("--threads", type=positive, default=1, help="--pipeline: decoding threads (default 1)")
     options = parser.parse_args(arguments)
-    if options.mode == "step" and not options.models:
-        parser.error("--models A,B says which networks to time; scripts/summarize.py lists them")
+    if options.mode in ("step", "collectives") and not options.models:
+        parser.error("--models A,B says which networks to take; scripts/summarize.py lists them")
     return options
 
 
@@ -74,6 +85,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
     return int(text)
+
+
+def mesh(text: str) -> Sharding:
+    """data=D,model=M as a mesh; `fsdp` splits the state over data, `slices` the linear layers over model."""
+    sizes = re.fullmatch(r"data=([1-9]\d*),model=([1-9]\d*)(,fsdp)?(,slices)?", text)
+    if sizes is None:
+        raise argparse.ArgumentTypeError(f"expected data=D,model=M, with ,fsdp or ,slices behind it, found {text!r}")
+    return Sharding(int(sizes[1]), int(sizes[2]), fsdp=bool(sizes[3]), model_parallel_linear=bool(sizes[4]))
 
 
 def steps(options: argparse.Namespace) -> Iterator[Row]:
@@ -100,6 +119,17 @@ def pipeline(options: argparse.Namespace) -> Iterator[Row]:
     yield {"dataset": options.dataset} | pipeline_speed(data, image_size=options.image_size)
 
 
+def collectives(options: argparse.Namespace) -> Iterator[Row]:
+    """--collectives: on the devices of this machine, or on as many virtual ones of its CPU."""
+    flags, place = os.environ.get("XLA_FLAGS", ""), options.mesh
+    if "xla_force_host_platform_device_count" not in flags:  # read when the first array is made; means nothing to GPUs and TPUs
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={place.data * place.model}".strip()
+    settings = dict(
+        batch=options.batch, image_size=options.image_size, precision={"fp32": "float32", "bf16": "bfloat16"}[options.precision]
+    )
+    return (train_step_row(name, place, model_args=options.model_args, **settings) for name in options.models.split(","))
+
+
 def table(rows: list[Row]) -> Table:
     """The rows for a reader; what is the same in all of them by nature is left out."""
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -117,6 +147,7 @@ MODES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "lowerings": lowerings,
     "loop": loop,
     "pipeline": pipeline,
+    "collectives": collectives,
 }
 
 if __name__ == "__main__":
