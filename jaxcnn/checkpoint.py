@@ -5,6 +5,7 @@ plateau rule), plus `metadata` in JSON: config, model, preprocessing, class name
 holds a SHA-256 of every file, written once a save is complete. Imported weights are one such directory without `training`.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -20,6 +21,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
+from jaxcnn import distributed
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.models import create_model
 from jaxcnn.step import DTYPES, State
@@ -161,10 +163,10 @@ class Checkpointer:
         A damaged one is reported, moved to `workdir`/damaged and the one before it is tried. Raises CheckpointError if all are.
         """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        found = self.steps()
+        found = distributed.from_first("checkpoints", self.steps)
         for step in reversed(found):
             checksums = self.checksums / f"{step}.json"
-            damage = _damage(self.folder / str(step), checksums)
+            damage = distributed.from_first("damage", functools.partial(_damage, self.folder / str(step), checksums))
             if not damage:
                 try:
                     return self._read(step, abstract)
@@ -199,6 +201,7 @@ class Checkpointer:
                 target = aside / f"{step}.{n}"
             (self.folder / str(step)).rename(target)
             (self.checksums / f"{step}.json").unlink(missing_ok=True)
+        distributed.meet("set aside")
         self._manager.reload()
 
     def close(self) -> None:

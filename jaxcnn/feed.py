@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn import data as data_lib
+from jaxcnn import distributed
 from jaxcnn import sharding as sharding_lib
 from jaxcnn.config import Data
 from jaxcnn.data.preprocess import Preprocess
@@ -27,17 +28,18 @@ class Streamed:
     def __init__(self, data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
         self.data, self.split, self.preprocess, self.mesh, self.train, self.seed = data, split, preprocess, mesh, train, seed
         self.size = len(data_lib.open_source(data, split))
+        self.share, self.shares = distributed.share_of(mesh)
         self.store: Store = {}
 
     def items(self, start_step: int = 0) -> Iterator[dict[str, jax.Array]]:
         """Device batches from global batch `start_step` on, `prefetch` of them in flight."""
         batches = data_lib.batches(
             self.data, self.split, preprocess=self.preprocess, seed=self.seed, start_step=start_step, train=self.train,
-            process_index=jax.process_index(), process_count=jax.process_count(),
+            process_index=self.share, process_count=self.shares,
         )  # fmt: skip
         ahead: collections.deque = collections.deque()
         for batch in batches:
-            ahead.append(sharding_lib.put_batch(self.mesh, batch))
+            ahead.append(sharding_lib.put_batch(self.mesh, batch, self.shares))
             if len(ahead) > self.data.prefetch:
                 yield ahead.popleft()
         yield from ahead
@@ -55,6 +57,7 @@ class Resident:
     def __init__(self, data: Data, split: str, preprocess: Preprocess, mesh: jax.sharding.Mesh, *, train: bool, seed: int):
         self.batch_size = data.batch_size if train else data.eval_batch_size or data.batch_size
         self.mesh, self.train, self.seed = mesh, train, seed
+        self.share, self.shares = distributed.share_of(mesh)
         found = data_lib.decoded(data, data_lib.open_source(data, split), preprocess)
         self.size = len(found.labels)
         self.sound = 1.0 - found.corrupt.astype(np.float32)  # evaluation does not count what stands in for a corrupt record
@@ -76,9 +79,9 @@ class Resident:
     def _put(self, index: np.ndarray, mask: np.ndarray) -> dict[str, Any]:
         if jax.process_count() == 1:
             return {"index": index, "mask": mask}  # jit transfers them; a host array needs no placement of its own
-        share = len(index) // jax.process_count()
-        mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
-        return sharding_lib.put_batch(self.mesh, {"index": index[mine], "mask": mask[mine]})
+        rows = len(index) // self.shares
+        mine = slice(self.share * rows, (self.share + 1) * rows)
+        return sharding_lib.put_batch(self.mesh, {"index": index[mine], "mask": mask[mine]}, self.shares)
 
     def fetch(self, store: Store, item: dict[str, jax.Array]) -> dict[str, jax.Array]:
         """Gathers the batch, split over `data`."""

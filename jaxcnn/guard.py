@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from types import FrameType
 
@@ -36,7 +37,7 @@ def open_workdir(workdir: str | os.PathLike) -> pathlib.Path:
     path = pathlib.Path(workdir).absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
+        probe = path / f".probe-{socket.gethostname()}-{os.getpid()}"
         probe.write_text("writable")
         probe.unlink()
     except OSError as error:

@@ -3,7 +3,8 @@
   python -m jaxcnn.main --config=configs/lenet.py --workdir=runs/lenet
   python -m jaxcnn.main --config=configs/lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
 
-The same command resumes a run that was stopped. Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting
+The same command resumes a run that was stopped. Several processes become one run by --coordinator_address, --num_processes and
+--process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md). Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting
 that cannot work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C before training began or by a second one.
 """
 
@@ -12,24 +13,39 @@ import os
 import pathlib
 import re
 import sys
-from typing import TYPE_CHECKING
+import time
+import traceback
+from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 from ml_collections import config_flags
 
 if TYPE_CHECKING:
     from jaxcnn.config import Config
+    from jaxcnn.distributed import Launch
 
 EXIT_FAILED, EXIT_USAGE, EXIT_KILLED = 1, 2, 130
 
 
-def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder, flags.FlagHolder]:
+class Command(NamedTuple):
+    """What a command line asks for."""
+
+    config: "Config"
+    workdir: str
+    launch: "Launch"
+
+
+def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder]:
     values = flags.FlagValues()
     about = "Config file, with an optional :variant."
     config = config_flags.DEFINE_config_file("config", None, about, flag_values=values, sys_argv=argv)
-    workdir = flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and pictures go.", flag_values=values)
+    flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and pictures go; the same for all processes.", flag_values=values)
+    flags.DEFINE_string("coordinator_address", None, "host:port of process 0, the same for all processes.", flag_values=values)
+    flags.DEFINE_integer("num_processes", None, "How many processes; 1 alone means one, wherever it runs.", 1, flag_values=values)
+    flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.", 0, flag_values=values)
+    flags.DEFINE_integer("start_timeout", 300, "Seconds in which all processes must have started.", 1, flag_values=values)
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
-    return values, config, workdir
+    return values, config
 
 
 def _config_file(argv: list[str]) -> str:
@@ -65,9 +81,15 @@ def _check_fields(argv: list[str]) -> None:
 
 def parse(argv: list[str]) -> tuple["Config", str]:
     """(config, workdir) of a command line; raises flags.Error or ConfigError with one sentence."""
-    from jaxcnn.config import ConfigError
+    return command(argv)[:2]
 
-    values, config, workdir = _define(argv)
+
+def command(argv: list[str]) -> Command:
+    """All that a command line says; raises flags.Error or ConfigError with one sentence."""
+    from jaxcnn.config import ConfigError
+    from jaxcnn.distributed import Launch
+
+    values, config = _define(argv)
     if {"--help", "-h", "--helpfull"} & set(argv):
         print(f"{__doc__}\n" + values.main_module_help())
         raise SystemExit(0)
@@ -85,9 +107,9 @@ def parse(argv: list[str]) -> tuple["Config", str]:
         raise flags.Error(f"the config file {named} failed: {type(error).__name__}: {error}") from None
     if len(rest) > 1:
         raise flags.Error(f"unexpected argument {rest[1]!r}; settings are written --config.field=value")
-    if not workdir.value:
+    if not values.workdir:
         raise flags.Error("--workdir is missing; give a directory for checkpoints and metrics, such as --workdir=runs/lenet")
-    return built, workdir.value
+    return Command(built, values.workdir, Launch(values.coordinator_address, values.num_processes, values.process_id, values.start_timeout))
 
 
 def _report(result: dict, workdir: str) -> None:
@@ -112,45 +134,63 @@ def main(argv: list[str] | None = None) -> int:
     from jaxcnn.config import ConfigError
 
     try:
-        config, workdir = parse(argv)
+        asked = command(argv)
     except (flags.Error, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USAGE
 
-    if config.deterministic:  # XLA reads its flags when the first device is touched
+    if asked.config.deterministic:  # XLA reads its flags when the first device is touched
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
 
+    from jaxcnn import distributed, guard
+
+    try:
+        code, said = _run(asked)
+    except BaseException:
+        distributed.end(traceback.format_exc(), EXIT_FAILED)  # several processes: the others would wait for this one
+        raise
+    if said:
+        print(said, file=sys.stderr)
+    if code not in (0, guard.EXIT_INTERRUPTED):
+        distributed.end(said.removeprefix("error: "), code)
+    return code
+
+
+def _run(asked: Command) -> tuple[int, str]:
+    """(exit code, what to say on stderr) of the training that `asked` for."""
     import jax
 
-    from jaxcnn import guard, logs, train
+    from jaxcnn import distributed, guard, logs, train
     from jaxcnn.checkpoint import CheckpointError
+    from jaxcnn.config import ConfigError
     from jaxcnn.data import DataError
 
-    logs.setup_logging()
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a resumed run should not compile again; JAX_COMPILATION_CACHE_DIR moves it
-        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path.home() / ".cache" / "jaxcnn" / "xla"))
     try:
-        result = train.train(config, workdir)
-    except (ConfigError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        distributed.initialize(asked.launch)  # before anything touches a device
+        logs.setup_logging()
+        if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a resumed run should not compile again; JAX_COMPILATION_CACHE_DIR moves it
+            jax.config.update("jax_compilation_cache_dir", str(pathlib.Path.home() / ".cache" / "jaxcnn" / "xla"))
+        result = train.train(asked.config, asked.workdir)
+    except (ConfigError, DataError, distributed.StartError) as error:
+        return EXIT_USAGE, f"error: {error}"
     except (guard.RunError, CheckpointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_FAILED, f"error: {error}"
     except OSError as error:  # a disk that filled up, a file system that went away
-        print(
-            f"error: {error.strerror} ({error.filename or workdir}); free space or mount it again, then run the same command",
-            file=sys.stderr,
-        )
-        return EXIT_FAILED
+        place = error.filename or asked.workdir
+        return EXIT_FAILED, f"error: {error.strerror} ({place}); free space or mount it again, then run the same command"
     except KeyboardInterrupt:
-        print("interrupted at once; the newest checkpoint stands and the same command goes on from it", file=sys.stderr)
-        return EXIT_KILLED
+        return EXIT_KILLED, "interrupted at once; the newest checkpoint stands and the same command goes on from it"
     except guard.Interrupted as stopped:
-        print(stopped, file=sys.stderr)
-        return guard.EXIT_INTERRUPTED
-    _report(result, workdir)
-    return 0
+        return guard.EXIT_INTERRUPTED, str(stopped) if jax.process_index() == 0 else ""
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        time.sleep(2 * distributed.POLL_SECONDS)  # if another process said why it ended, this one has ended by now with its words
+        why = " ".join(str(error).split())[:200]
+        return EXIT_FAILED, f"error: another process ended or was cut off ({why}); the same command goes on from the newest checkpoint"
+    if jax.process_index() == 0:
+        _report(result, asked.workdir)
+    return 0, ""
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn import checkpoint, feed, guard, logs, metrics, optim, plots, sharding, step
+from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, sharding, step
 from jaxcnn import config as config_lib
 from jaxcnn.config import Config
 from jaxcnn.evaluate import count_examples
@@ -41,19 +41,20 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         if jax.process_index() == 0:
             stack.enter_context(guard.locked(path))
             changed = guard.check_config(path, config)
+        distributed.check_shared(path)
         parts = build(config)
         like, fresh = initial_state(parts)
         checkpointer = checkpoint.Checkpointer(path, keep=config.keep)
         state, missing = restore_or_start(parts, checkpointer, like, fresh)
         first = int(state.step)
-        if done := finished(path, first, parts.total_steps):
+        if done := distributed.from_first("finished", lambda: finished(path, first, parts.total_steps)):
             checkpointer.close()
             return done | {"already_finished": True}
         if first > parts.total_steps:
             raise guard.RunError(f"{path} is at step {first} already, beyond the {parts.total_steps} asked for; give more steps or epochs")
         size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
-        guard.check_space(path, (config.keep + 2) * size / 2**20)  # the newest, the best and the one that is being written
         if jax.process_index() == 0:
+            guard.check_space(path, (config.keep + 2) * size / 2**20)  # the newest, the best and the one that is being written
             guard.write_config(path, config)
         logger = logs.Logger(path, start_step=first, total_steps=parts.total_steps, tensorboard=config.tensorboard)
         stack.callback(logger.close)
@@ -90,10 +91,11 @@ def _greeting(parts: Parts, like: step.State, first: int) -> str:
     size = sum(x.size for x in jax.tree.leaves(like.params))
     kind = type(parts.train_feed).__name__.lower()
     mesh = " x ".join(f"{n} {axis}" for axis, n in parts.mesh.shape.items())
+    processes = f" on {jax.process_count()} processes" if jax.process_count() > 1 else ""
     where = f"resuming at step {first} of" if first else "training for"
     return (
         f"{parts.config.model}, {size:,} parameters; {parts.train_feed.size:,} training and {parts.eval_feed.size:,} test images ({kind}); "
-        f"mesh {mesh} ({jax.devices()[0].platform}); {where} {parts.total_steps} steps"
+        f"mesh {mesh} ({jax.devices()[0].platform}){processes}; {where} {parts.total_steps} steps"
     )
 
 
@@ -116,6 +118,7 @@ class Run:
         meter, pending = Meter(config.data.batch_size), collections.deque()
         last: dict[str, Any] = {}
         saved = time.monotonic()
+        vote = distributed.Vote(parts.mesh)
         number = int(state.step)
         items = parts.train_feed.items(number)
         try:
@@ -129,8 +132,7 @@ class Run:
                 at_end = number == parts.total_steps
                 evaluating = number % every["eval_every"] == 0 or at_end
                 logging = number % config.log_every == 0 or evaluating
-                stopping = bool(self.stop)
-                late = time.monotonic() - saved > config.checkpoint_seconds
+                stopping, late = vote(bool(self.stop), time.monotonic() - saved > config.checkpoint_seconds)
                 saving = number % every["checkpoint_every"] == 0 or evaluating or stopping or late
                 while len(pending) > (0 if logging or saving else IN_FLIGHT):
                     meter.add(*reversed(pending.popleft()))
@@ -199,7 +201,7 @@ class Run:
         accuracy = metrics.per_class_accuracy(last["confusion"])
         row = {
             "final": True, "step": parts.total_steps, "epoch": round(parts.total_steps / parts.steps_per_epoch, 4), **last["row"],
-            "wall_s": round(wall, 2), "digest": checkpoint.digest(jax.device_get(state.params)),
+            "wall_s": round(wall, 2), "digest": checkpoint.digest(jax.device_get(distributed.whole(parts.mesh, state.params))),
             "per_class_accuracy": {n: None if math.isnan(a) else round(float(a), 6) for n, a in zip(parts.class_names, accuracy, strict=True)},
         }  # fmt: skip
         self.logger.write(row)
