@@ -1,20 +1,22 @@
-"""Evaluation: every image of a split counted exactly once."""
+"""Evaluation: networks, alone or as an ensemble, on every image of a split, counted exactly once."""
 
-import json
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxcnn import checkpoint, feed, metrics, sharding, step
+from jaxcnn import checkpoint, metrics, predictions, report, scoring
 from jaxcnn import config as config_lib
 from jaxcnn import data as data_lib
 from jaxcnn.config import ConfigError
 from jaxcnn.data import DataError
-from jaxcnn.data.augment import make_prepare
 from jaxcnn.data.preprocess import Preprocess
+from jaxcnn.predictions import Predictions
+from jaxcnn.protocols import make_protocol
+
+Path = str | pathlib.Path
 
 
 def count_examples(eval_step: Callable, variables: Any, split_feed: Any) -> dict[str, Any]:
@@ -59,57 +61,80 @@ def check_classes(metadata: dict[str, Any], class_names: list[str], where: str) 
     )
 
 
-def evaluate(
-    workdir: str | pathlib.Path,
+def member(
+    workdir: Path,
+    protocol: str = "center",
     *,
     dataset: str | None = None,
     data_dir: str | None = None,
     split: str | None = None,
     batch_size: int = 0,
     best: bool = False,
-) -> dict[str, Any]:
-    """Top-1, top-5, loss and count of a run's newest checkpoint (or its `best`) on a split of its dataset, or of imported weights.
-
-    Model, precision, preprocessing and class names come from the checkpoint; dataset and split are those of the run unless given. Returns
-    {top1, top5, loss, count, per_class_accuracy, confusion, ...}; raises CheckpointError, ConfigError or DataError with one sentence.
-    """
+    progress: bool = False,
+) -> tuple[Predictions, dict[str, Any]]:
+    """(predictions of one checkpoint, {model, step, dataset, data_dir, split, views}); arguments and errors as those of `evaluate`."""
     variables, metadata = checkpoint.load_variables(workdir, best)
     model, preprocess = checkpoint.model_of(metadata), Preprocess.from_dict(metadata["preprocessing"])
     config = _settings(metadata, dataset, data_dir, batch_size)
-    mesh = sharding.make_mesh(config_lib.Sharding())
-    unit = mesh.shape["data"]
-    config.data.eval_batch_size = -(-config.data.eval_batch_size // unit) * unit
     split = split or config.data.eval_split or data_lib.default_eval_split(data_lib.open_source(config.data, config.data.train_split))
     source = data_lib.open_source(config.data, split)
     check_classes(metadata, source.class_names, f"{config.data.name} {split}")
-    split_feed = feed.make_feed(config.data, split, preprocess, mesh, train=False)
-    prepare = make_prepare(config.data, preprocess, len(source.class_names), train=False)
-    one_eval = step.make_eval_step(model, step.LOSSES[config.optim.loss], prepare=prepare)
-    eval_step = jax.jit(lambda variables, store, item: one_eval(variables, split_feed.fetch(store, item)))
-    sums = count_examples(eval_step, sharding.put_replicated(mesh, variables), split_feed)
-    accuracy = metrics.per_class_accuracy(sums["confusion"])
+    chosen = make_protocol(protocol, preprocess, _trained_scales(metadata))
+    found = scoring.predict(model, variables, preprocess, chosen, source, config.data, progress=progress)
+    about = {"model": metadata["model"], "step": metadata.get("step"), "views": chosen.views}
+    return found, about | {"dataset": config.data.name, "data_dir": config.data.data_dir, "split": split}
+
+
+def _trained_scales(metadata: dict[str, Any]) -> tuple[int, int]:
+    """The range of short sides from which training drew its crops; (0, 0) where it did otherwise or nobody knows."""
+    low, high = metadata.get("config", {}).get("data", {}).get("resize", (0, 0))
+    return int(low), int(high)
+
+
+def evaluate(
+    workdir: Path | Sequence[Path],
+    *,
+    protocol: str = "center",
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    split: str | None = None,
+    batch_size: int = 0,
+    best: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Errors, calibration and confusion of a run's newest checkpoint (or its `best`), or of imported weights, on a split.
+
+    Several workdirs, or files that `Predictions.save` wrote, are an ensemble: the mean of their probabilities. Network, precision,
+    preprocessing and class names come from each checkpoint; dataset and split are those of the first run unless given. `protocol` is one of
+    protocols.NAMES, `batch_size` in images of the network's size. Returns what `report.numbers` does, with model, members, step, dataset,
+    split, protocol, views, shapes and the `predictions` themselves; raises CheckpointError, ConfigError or DataError with one sentence.
+    """
+    members = [workdir] if isinstance(workdir, str | pathlib.Path) else list(workdir)
+    if not members:
+        raise ConfigError("there is nothing to evaluate: give the workdir of a run, imported weights, or a file of predictions")
+    found: list[tuple[str, Predictions]] = []
+    known: dict[str, Any] = {"dataset": dataset, "data_dir": data_dir, "split": split}
+    names, views, step = [], 0, None
+    for path in sorted(members, key=lambda path: pathlib.Path(path).suffix == ".npz"):  # checkpoints first: they know the dataset
+        if pathlib.Path(path).suffix == ".npz":
+            found.append((str(path), Predictions.load(path)))
+            names.append(pathlib.Path(path).stem)
+            continue
+        one, about = member(path, protocol, **known, batch_size=batch_size, best=best, progress=progress)
+        known = {name: about[name] for name in known}
+        found.append((str(path), one))
+        names.append(about["model"])
+        views, step = views + about["views"], about["step"]
+    averaged = predictions.average(found)
     return {
-        "model": metadata["model"],
-        "dataset": config.data.name,
-        "split": split,
-        "step": metadata.get("step"),
-        **metrics.summarize(sums),
-        "per_class_accuracy": dict(zip(source.class_names, accuracy.tolist(), strict=True)),
-        "confusion": sums["confusion"],
+        "model": " + ".join(names),
+        "members": [name for name, _ in found],
+        "dataset": averaged.dataset,
+        "split": averaged.split,
+        "step": step if len(found) == 1 else None,
+        "protocol": protocol if views else "saved",
+        "views": views,
+        "shapes": averaged.shapes,
+        **report.numbers(averaged),
+        "predictions": averaged,
     }
-
-
-def as_json(result: dict[str, Any]) -> str:
-    """The result on one line, without the matrix; a class without images has null."""
-    plain = {name: value for name, value in result.items() if name != "confusion"}
-    plain["per_class_accuracy"] = {n: None if a != a else a for n, a in result["per_class_accuracy"].items()}
-    return json.dumps(plain)
-
-
-def as_text(result: dict[str, Any]) -> str:
-    """The result for reading: totals, then each class's accuracy."""
-    head = (
-        f"{result['model']} on {result['dataset']} {result['split']}: top-1 {result['top1']:.2%}, top-5 {result['top5']:.2%}, "
-        f"loss {result['loss']:.4f}, {result['count']:,.0f} images" + (f" (step {result['step']})" if result["step"] is not None else "")
-    )
-    return "\n".join([head, *(f"  {name:<24} {share:7.2%}" for name, share in result["per_class_accuracy"].items())])

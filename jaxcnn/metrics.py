@@ -1,6 +1,6 @@
 """Masked sums and counts, and what is read off them. Every image counts once; sums add over batches, devices and processes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,3 +55,23 @@ def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
     confusion = np.asarray(confusion)
     totals = confusion.sum(axis=1)
     return np.where(totals > 0, np.diag(confusion) / np.maximum(totals, 1), np.nan)
+
+
+class Calibration(NamedTuple):
+    """Expected calibration error, and of each bin of confidence its count, mean confidence and share right (NaN where it is empty), [M]."""
+
+    error: float
+    counts: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+
+def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Calibration:
+    """How far confidence [N] in (0, 1] lies from the share of `right` [N], over equal bins ((m - 1) / M, m / M] (arXiv:1706.04599, eq. 3)."""
+    confidence = np.asarray(confidence, np.float64)
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    filled = np.where(counts > 0, counts, np.nan)
+    sure = np.bincount(place, weights=confidence, minlength=bins) / filled
+    accuracy = np.bincount(place, weights=np.asarray(right, np.float64), minlength=bins) / filled
+    return Calibration(float(np.nansum(counts * np.abs(accuracy - sure)) / max(len(confidence), 1)), counts, sure, accuracy)

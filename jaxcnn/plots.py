@@ -1,22 +1,31 @@
-"""Pictures of a run, drawn with matplotlib where it is installed (extra `viz`): learning curves and the confusion matrix."""
+"""Pictures of runs, evaluations and single predictions, drawn with matplotlib where it is installed (extra `viz`)."""
 
 import logging
+import math
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from jaxcnn import logs
-from jaxcnn.metrics import per_class_accuracy
+from jaxcnn.metrics import Calibration, per_class_accuracy
 
 log = logging.getLogger("jaxcnn")
 
 
-def of_run(workdir: pathlib.Path, confusion: np.ndarray, class_names: list[str]) -> list[str]:
-    """Draws what a finished run has to show into `workdir`; the paths, or [] with a hint where matplotlib is missing."""
+def available() -> bool:
+    """Whether matplotlib is installed; says how to install it where it is not."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         log.warning("no pictures: matplotlib is not installed (pip install -e '.[viz]')")
+        return False
+    return True
+
+
+def of_run(workdir: pathlib.Path, confusion: np.ndarray, class_names: list[str]) -> list[str]:
+    """Draws what a finished run has to show into `workdir`; the paths, or [] with a hint where matplotlib is missing."""
+    if not available():
         return []
     return [str(learning_curves(workdir)), str(confusion_matrix(workdir / "confusion.png", confusion, class_names))]
 
@@ -73,3 +82,62 @@ def confusion_matrix(path: pathlib.Path, confusion: np.ndarray, class_names: lis
             dark = shares[row, column] > 0.5
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", fontsize=8, color="white" if dark else "black")
     return _save(figure, path)
+
+
+def reliability(path: pathlib.Path, found: Calibration) -> pathlib.Path:
+    """Share right against confidence, bin by bin, above the share of the images in each bin (arXiv:1706.04599, figure 1)."""
+    from matplotlib.figure import Figure
+
+    bins = len(found.counts)
+    edges = np.arange(bins) / bins
+    filled = found.counts > 0
+    figure = Figure(figsize=(4.8, 5.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    accuracy, sure = np.where(filled, found.accuracy, 0), np.where(filled, found.confidence, 0)
+    upper.bar(edges, accuracy, 1 / bins, align="edge", color="tab:blue", edgecolor="white", label="share right")
+    upper.bar(
+        edges, np.abs(sure - accuracy), 1 / bins, np.minimum(sure, accuracy), align="edge",
+        color="none", edgecolor="tab:red", hatch="///", linewidth=0, label="gap to the confidence",
+    )  # fmt: skip
+    upper.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle="--")
+    upper.set(ylabel="share right", xlim=(0, 1), ylim=(0, 1), title=f"expected calibration error {found.error:.2%}")
+    upper.legend(loc="upper left")
+    lower.bar(edges, found.counts / max(found.counts.sum(), 1), 1 / bins, align="edge", color="tab:grey", edgecolor="white")
+    lower.set(xlabel="confidence: probability of the predicted class", ylabel="share of images")
+    return _save(figure, path)
+
+
+def most_probable(
+    path: pathlib.Path, images: Sequence[np.ndarray], probabilities: np.ndarray, class_names: list[str], labels: np.ndarray, top: int = 5
+) -> pathlib.Path:
+    """Each image above the bars of its `top` classes, as AlexNet's figure 4: the right one in red where `labels` knows it (-1: unknown).
+
+    Images are uint8 [H, W, C] of any size, probabilities [N, K].
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(4, len(images))
+    rows = math.ceil(len(images) / columns)
+    figure = Figure(figsize=(max(2.6 * columns, 3.2), (2.9 + 0.28 * top) * rows), layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=(2.6, 0.28 * top) * rows)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for i, image in enumerate(images):
+        picture, bars = grid[2 * (i // columns), i % columns], grid[2 * (i // columns) + 1, i % columns]
+        picture.imshow(image if image.shape[2] == 3 else image[..., 0], cmap="gray", vmin=0, vmax=255)
+        if labels[i] >= 0:
+            picture.set_title(_short(class_names[labels[i]]), fontsize=10)
+        best = np.argsort(-probabilities[i], kind="stable")[:top]
+        colours = ["tab:red" if k == labels[i] else "tab:blue" for k in best]
+        bars.set_axis_on()
+        bars.barh(range(len(best)), probabilities[i][best], color=colours, alpha=0.45)
+        for place, k in enumerate(best):
+            bars.text(0.02, place, f"{_short(class_names[k])}  {probabilities[i][k]:.1%}", va="center", fontsize=8)
+        bars.set(xlim=(0, 1), ylim=(len(best) - 0.4, -0.6), xticks=[], yticks=[])
+    return _save(figure, path)
+
+
+def _short(name: str, most: int = 30) -> str:
+    """The first of a class's synonyms, cut where it is long."""
+    name = name.split(",")[0]
+    return name if len(name) <= most else f"{name[: most - 3]}..."
