@@ -2,6 +2,7 @@
 
   python -m jaxcnn.main --config=configs/lenet.py --workdir=runs/lenet
   python -m jaxcnn.main --config=configs/lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
+  python -m jaxcnn.main --config=configs/vgg.py --workdir=runs/vgg --preflight    # data, disk, loader against step; trains nothing
 
 The same command resumes a run that was stopped. Several processes become one run by --coordinator_address, --num_processes and
 --process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md). Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting
@@ -33,6 +34,7 @@ class Command(NamedTuple):
     config: "Config"
     workdir: str
     launch: "Launch"
+    preflight: bool
 
 
 def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder]:
@@ -40,6 +42,7 @@ def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder]:
     about = "Config file, with an optional :variant."
     config = config_flags.DEFINE_config_file("config", None, about, flag_values=values, sys_argv=argv)
     flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and pictures go; the same for all processes.", flag_values=values)
+    flags.DEFINE_bool("preflight", False, "Look at data, disk and speed, draw a batch, and train nothing.", flag_values=values)
     flags.DEFINE_string("coordinator_address", None, "host:port of process 0, the same for all processes.", flag_values=values)
     flags.DEFINE_integer("num_processes", None, "How many processes; 1 alone means one, wherever it runs.", 1, flag_values=values)
     flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.", 0, flag_values=values)
@@ -109,7 +112,8 @@ def command(argv: list[str]) -> Command:
         raise flags.Error(f"unexpected argument {rest[1]!r}; settings are written --config.field=value")
     if not values.workdir:
         raise flags.Error("--workdir is missing; give a directory for checkpoints and metrics, such as --workdir=runs/lenet")
-    return Command(built, values.workdir, Launch(values.coordinator_address, values.num_processes, values.process_id, values.start_timeout))
+    launch = Launch(values.coordinator_address, values.num_processes, values.process_id, values.start_timeout)
+    return Command(built, values.workdir, launch, values.preflight)
 
 
 def _report(result: dict, workdir: str) -> None:
@@ -160,7 +164,7 @@ def _run(asked: Command) -> tuple[int, str]:
     """(exit code, what to say on stderr) of the training that `asked` for."""
     import jax
 
-    from jaxcnn import distributed, guard, logs, train
+    from jaxcnn import distributed, guard, logs, preflight, train
     from jaxcnn.checkpoint import CheckpointError
     from jaxcnn.config import ConfigError
     from jaxcnn.data import DataError
@@ -170,6 +174,10 @@ def _run(asked: Command) -> tuple[int, str]:
         logs.setup_logging()
         if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a resumed run should not compile again; JAX_COMPILATION_CACHE_DIR moves it
             jax.config.update("jax_compilation_cache_dir", str(pathlib.Path.home() / ".cache" / "jaxcnn" / "xla"))
+        if asked.preflight:
+            for line in preflight.preflight(asked.config, asked.workdir):
+                print(line, flush=True)
+            return 0, ""
         result = train.train(asked.config, asked.workdir)
     except (ConfigError, DataError, distributed.StartError) as error:
         return EXIT_USAGE, f"error: {error}"
@@ -183,8 +191,8 @@ def _run(asked: Command) -> tuple[int, str]:
     except guard.Interrupted as stopped:
         return guard.EXIT_INTERRUPTED, str(stopped) if jax.process_index() == 0 else ""
     except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
+        if not re.search("gloo|nccl|unavailable|connection|heartbeat|socket|barrier", str(error), re.IGNORECASE):
+            raise  # not about other processes
         time.sleep(2 * distributed.POLL_SECONDS)  # if another process said why it ended, this one has ended by now with its words
         why = " ".join(str(error).split())[:200]
         return EXIT_FAILED, f"error: another process ended or was cut off ({why}); the same command goes on from the newest checkpoint"

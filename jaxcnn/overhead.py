@@ -1,11 +1,11 @@
-"""What the training loop costs beside the compiled step it runs."""
+"""What stands beside the network's own work: the training loop around the compiled step, and the augmentation inside it."""
 
 import dataclasses
 import pathlib
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from jaxcnn.config import Config
 from jaxcnn.parts import build, compile_steps, initial_state
 
 EVERY = 100  # steps in one measurement
+AUGMENTED = 5  # steps in one measurement of augmentation, whose networks are larger
 
 
 def loop_times(config: Config, n: int = 5) -> Iterator[dict[str, Any]]:
@@ -47,6 +48,44 @@ def loop_times(config: Config, n: int = 5) -> Iterator[dict[str, Any]]:
             "feed": "resident" if resident == "yes" else "streamed", "bare_ms": round(bare_ms, 3), "step_ms": round(step_ms, 3),
             "overhead_ms": round(step_ms - bare_ms, 3), "input_wait": round(statistics.median(waits), 4), "n": n,
         }  # fmt: skip
+
+
+def augmentation_times(config: Config, n: int = 5) -> Iterator[dict[str, Any]]:
+    """One row for all of `config.data.augment` together and one for each of it alone: what it adds to the compiled training step.
+
+    Steps with and without take turns on one batch that lies on the device; medians over n turns of 5 steps. `share` is of the step with.
+    """
+    with_one = [(name,) for name in config.data.augment] if len(config.data.augment) > 1 else []
+    turns = {names: _compiled(config, names) for names in ((), config.data.augment, *with_one)}
+    taken: dict[tuple[str, ...], list[float]] = {names: [] for names in turns}
+    for _ in range(n + 1):  # the first turn warms up
+        for names, turn in turns.items():
+            taken[names].append(turn())
+    bare = statistics.median(taken[()][1:])
+    for names in list(turns)[1:]:
+        step_ms = statistics.median(taken[names][1:])
+        yield {
+            "model": config.model, "batch": config.data.batch_size, "augment": "+".join(names), "without_ms": round(bare, 2),
+            "step_ms": round(step_ms, 2), "share": round(max(0.0, 1 - bare / step_ms), 4), "n": n,
+        }  # fmt: skip
+
+
+def _compiled(config: Config, augment: tuple[str, ...]) -> Callable[[], float]:
+    """A function that runs `AUGMENTED` training steps with these augmentations and returns milliseconds a step."""
+    parts = build(dataclasses.replace(config, data=dataclasses.replace(config.data, augment=augment)))
+    like, fresh = initial_state(parts)
+    train_step, _ = compile_steps(parts, like)
+    items, state = (next(parts.train_feed.items(0)),), fresh()
+
+    def turn() -> float:
+        nonlocal state
+        start = time.perf_counter()
+        for _ in range(AUGMENTED):
+            state, _ = train_step(state, parts.train_feed.store, items)
+        jax.block_until_ready(state)
+        return 1e3 * (time.perf_counter() - start) / AUGMENTED
+
+    return turn
 
 
 def _loop_stretch(config: Config) -> dict[str, Any]:

@@ -107,6 +107,11 @@ def initial_state(parts: Parts) -> tuple[Any, Callable[[], step.State]]:
     return like, lambda: jax.jit(init, out_shardings=shardings)(key)
 
 
+def checkpoints_mib(config: Config, like: step.State) -> float:
+    """Disk space in MiB that the checkpoints of a run take at most: those kept, the best, and the one being written."""
+    return (config.keep + 2) * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like)) / 2**20
+
+
 def take_over(fresh: dict[str, Any], given: dict[str, Any], without: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
     """(`fresh` with every array of `given` that has its path and shape, the paths that stay fresh), layers named by `without` among them."""
     have = {jax.tree_util.keystr(path, simple=True, separator="/"): x for path, x in jax.tree_util.tree_leaves_with_path(given)}

@@ -17,12 +17,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, sharding, step
+from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, preflight, sharding, step
 from jaxcnn import config as config_lib
 from jaxcnn.config import Config
 from jaxcnn.evaluate import count_examples
 from jaxcnn.meter import Meter
-from jaxcnn.parts import Parts, build, build_model, compile_steps, initial_state, start_from
+from jaxcnn.parts import Parts, build, build_model, checkpoints_mib, compile_steps, initial_state, start_from
 
 IN_FLIGHT = 2  # steps dispatched before the loop waits for the oldest: keeps the device busy, the queue short
 
@@ -52,9 +52,8 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
             return done | {"already_finished": True}
         if first > parts.total_steps:
             raise guard.RunError(f"{path} is at step {first} already, beyond the {parts.total_steps} asked for; give more steps or epochs")
-        size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
         if jax.process_index() == 0:
-            guard.check_space(path, (config.keep + 2) * size / 2**20)  # the newest, the best and the one that is being written
+            guard.check_space(path, checkpoints_mib(config, like))
             guard.write_config(path, config)
         logger = logs.Logger(path, start_step=first, total_steps=parts.total_steps, tensorboard=config.tensorboard)
         stack.callback(logger.close)
@@ -63,6 +62,8 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         if missing:
             logger.say(f"not in {config.init_from}, so fresh: {', '.join(missing)}")
         logger.say(_greeting(parts, like, first))
+        if not first:
+            preflight.sheet(parts, path / preflight.SHEET)
         stop = stack.enter_context(guard.StopRequest())
         run = Run(parts, path, checkpointer, logger, stop, *compile_steps(parts, like))
         state, last = run.loop(state)

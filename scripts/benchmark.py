@@ -4,7 +4,9 @@
   python scripts/benchmark.py --models inception_v3 --batch 4 --image-size 299 --json
   python scripts/benchmark.py --lowerings                     # the forms of single convolutions instead
   python scripts/benchmark.py --loop --config configs/lenet.py:lenet-mnist   # what the training loop adds to its compiled step
+  python scripts/benchmark.py --augmentation --config configs/alexnet.py    # what augmentation adds to its compiled step
   python scripts/benchmark.py --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets   # decode, crop, batch; no network
+  python scripts/benchmark.py --pipeline --compare --tf-python ENV/bin/python ...    # beside Pillow and tf.data, by turns
   python scripts/benchmark.py --models resnet50 --collectives --mesh data=8,model=1   # what devices exchange in a step; compiled, not run
 
 A training step is forward in training mode (dropout and BatchNorm on, auxiliary heads left out), cross-entropy, backward, and SGD with
@@ -24,10 +26,10 @@ from rich.table import Table
 
 from jaxcnn.benchmark import DTYPES, Row, lowering_times, step_times
 from jaxcnn.collectives import train_step_row
-from jaxcnn.config import Data, Sharding
-from jaxcnn.data.speed import pipeline_speed
+from jaxcnn.config import Config, Data, Sharding
+from jaxcnn.data.speed import compare, pipeline_speed
 from jaxcnn.main import parse as parse_config
-from jaxcnn.overhead import loop_times
+from jaxcnn.overhead import augmentation_times, loop_times
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,6 +62,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for mode, about in (
         ("lowerings", "single convolutions"),
         ("loop", "the training loop of --config"),
+        ("augmentation", "the augmentation of --config, as a share of its training step"),
         ("pipeline", "the input pipeline"),
         ("collectives", "nothing: count what the devices of --mesh exchange in a training step of --models"),
     ):
@@ -70,11 +73,20 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model-args", default="", metavar="A=1,B=2", help="--collectives: fields of the networks, such as bn_group_size=16"
     )
-    parser.add_argument("--config", default="configs/lenet.py", help="--loop: config file with an optional :variant")
+    parser.add_argument(
+        "--config",
+        default="configs/lenet.py",
+        help="--loop, --augmentation: config file with an optional :variant; --config.FIELD=VALUE as in training",
+    )
     parser.add_argument("--dataset", default="imagenet2012", help="--pipeline: dataset name (default imagenet2012)")
-    parser.add_argument("--data-dir", default="", help="--loop, --pipeline: TFDS data directory")
+    parser.add_argument("--data-dir", default="", help="--loop, --augmentation, --pipeline: TFDS data directory")
     parser.add_argument("--threads", type=positive, default=1, help="--pipeline: decoding threads (default 1)")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--compare", action="store_true", help="--pipeline: beside Pillow, as torchvision uses it, by turns in one sitting")
+    parser.add_argument("--tf-python", default="", metavar="PYTHON", help="--compare: an interpreter with TensorFlow, to add tf.data")
+    options, options.settings = parser.parse_known_args(arguments)
+    for setting in options.settings:
+        if not setting.startswith("--config."):
+            parser.error(f"unrecognized argument {setting}")
     if options.mode in ("step", "collectives") and not options.models:
         parser.error("--models A,B says which networks to take; scripts/summarize.py lists them")
     return options
@@ -108,15 +120,30 @@ def lowerings(options: argparse.Namespace) -> Iterator[Row]:
 
 def loop(options: argparse.Namespace) -> Iterator[Row]:
     """--loop: resident and streamed."""
+    return loop_times(named_config(options), options.n)
+
+
+def augmentation(options: argparse.Namespace) -> Iterator[Row]:
+    """--augmentation: all that the config names, then each alone."""
+    return augmentation_times(named_config(options), options.n)
+
+
+def named_config(options: argparse.Namespace) -> Config:
+    """The config of --config, --data-dir and --config.FIELD=VALUE."""
     where = [f"--config.data.data_dir={options.data_dir}"] if options.data_dir else []
-    config, _ = parse_config(["benchmark", f"--config={options.config}", "--workdir=unused", *where])
-    return loop_times(config, options.n)
+    return parse_config(["benchmark", f"--config={options.config}", "--workdir=unused", *where, *options.settings])[0]
 
 
 def pipeline(options: argparse.Namespace) -> Iterator[Row]:
     """--pipeline: decode, random-resized crop, batch."""
     data = Data(name=options.dataset, data_dir=options.data_dir, batch_size=64, threads=options.threads, area=(0.08, 1.0), resident="no")
-    yield {"dataset": options.dataset} | pipeline_speed(data, image_size=options.image_size)
+    if not options.compare:
+        yield {"dataset": options.dataset} | pipeline_speed(data, image_size=options.image_size)
+        return
+    taken = compare(data, threads=options.threads, rounds=options.n, tf_python=options.tf_python)
+    for name, row in taken.items():
+        times = round(taken["jaxcnn"]["img_s"] / row["img_s"], 2), round(taken["jaxcnn"]["img_cpu_s"] / row["img_cpu_s"], 2)
+        yield {"pipeline": name, "threads": options.threads, **row, "jaxcnn_times": times[0], "jaxcnn_cpu_times": times[1], "n": options.n}
 
 
 def collectives(options: argparse.Namespace) -> Iterator[Row]:
@@ -146,6 +173,7 @@ MODES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "step": steps,
     "lowerings": lowerings,
     "loop": loop,
+    "augmentation": augmentation,
     "pipeline": pipeline,
     "collectives": collectives,
 }
