@@ -60,7 +60,7 @@ class Predictions:
         """What `save` wrote, or another program: probabilities [N, K], labels [N] and keys [N] are enough. Raises DataError otherwise."""
         path = _npz(path)
         try:
-            with np.load(path) as stored:
+            with path.open("rb") as file, np.load(file) as stored:  # of a broken file NumPy would leave its own handle open
                 found = {name: stored[name] for name in stored.files}
             probabilities, labels, keys = (found[name] for name in ("probabilities", "labels", "keys"))
         except FileNotFoundError:

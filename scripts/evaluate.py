@@ -65,7 +65,7 @@ def write(args: argparse.Namespace, first: pathlib.Path, result: dict) -> list[p
     home = first.parent if first.suffix == ".npz" else first
     written = [result["predictions"].save(args.predictions)] if args.predictions else []
     written.append(report.append_row(args.table or home / "evaluations.md", result))
-    folder = re.sub(r"[^\w.-]+", "_", f"{result['split']}_{result['protocol']}").strip("_")
+    folder = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{result['split']}_{result['protocol']}").strip("_")
     return written + report.draw(args.pictures or home / "evaluation" / folder, result)
 
 
