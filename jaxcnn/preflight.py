@@ -30,11 +30,17 @@ def sheet(parts: Parts, path: pathlib.Path) -> pathlib.Path:
     config, mean, std = parts.config, parts.preprocess.offset(), np.asarray(parts.preprocess.std, np.float32)
     prepare = make_prepare(config.data, parts.preprocess, len(parts.class_names), train=True)
     batch = jax.jit(parts.train_feed.fetch)(parts.train_feed.store, next(parts.train_feed.items(0)))
-    own = {name: jnp.asarray(x.addressable_data(0))[:SHOWN] for name, x in batch.items()}
+    own = {name: jnp.asarray(_own_rows(x)[:SHOWN]) for name, x in batch.items()}
     images, _ = jax.jit(prepare)(jax.random.key(config.seed), own)
     pixels = np.clip(np.round(np.asarray(images) * std + mean), 0, 255).astype(np.uint8)  # [B, S, S, C]
     shown = {"image": pixels, "label": np.asarray(own["label"]), "mask": np.asarray(own["mask"])}
     return contact_sheet(shown, readable(parts.class_names), path, SHOWN) if jax.process_index() == 0 else path
+
+
+def _own_rows(x: jax.Array) -> np.ndarray:
+    """The rows of a batch that lie on this process's devices, each once."""
+    shards = {shard.index[0].start or 0: shard.data for shard in x.addressable_shards}
+    return np.concatenate([np.asarray(shards[start]) for start in sorted(shards)])
 
 
 def loader_rate(parts: Parts, seconds: float) -> float:
