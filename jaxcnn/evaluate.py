@@ -1,5 +1,6 @@
 """Evaluation: networks, alone or as an ensemble, on every image of a split, counted exactly once."""
 
+import collections
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,9 +22,12 @@ Path = str | pathlib.Path
 
 def count_examples(eval_step: Callable, variables: Any, split_feed: Any) -> dict[str, Any]:
     """Sums of `eval_step` over a whole split, on the host; the padded rest of the last batch counts nothing."""
-    total = None
+    total, pending = None, collections.deque()
     for item in split_feed.items():
         total = metrics.add(total, eval_step(variables, split_feed.store, item))
+        pending.append(total["count"])
+        if len(pending) > 2:  # a device that falls behind must not hold the whole split
+            jax.block_until_ready(pending.popleft())
     return {name: np.asarray(value) for name, value in jax.device_get(total).items()}
 
 
@@ -52,13 +56,16 @@ def check_classes(metadata: dict[str, Any], class_names: list[str], where: str) 
         raise DataError(
             f"{where} has {len(class_names)} classes and the weights tell {len(known[0])} apart; evaluate on the dataset they are for"
         )
-    numbered = class_names == [str(i) for i in range(len(class_names))]
-    if numbered and not set(class_names).intersection(*known):
+    if _numbered(class_names) and not set(class_names).intersection(*known):
         return  # a dataset whose classes have numbers only: there is nothing to compare
     at = next(i for i, pair in enumerate(zip(class_names, known[0], strict=True)) if pair[0] != pair[1])
     raise DataError(
         f"class {at} is {class_names[at]!r} in {where} and {known[0][at]!r} in the weights; both need the same classes in the same order"
     )
+
+
+def _numbered(class_names: list[str]) -> bool:
+    return class_names == [str(i) for i in range(len(class_names))]
 
 
 def member(
@@ -81,6 +88,9 @@ def member(
     check_classes(metadata, source.class_names, f"{config.data.name} {split}")
     chosen = make_protocol(protocol, preprocess, _trained_scales(metadata))
     found = scoring.predict(model, variables, preprocess, chosen, source, config.data, progress=progress)
+    if _numbered(found.class_names):  # then the weights may know more than the dataset
+        names = [metadata[name] for name in ("synsets", "class_names") if len(set(metadata.get(name) or ())) == len(found.class_names)]
+        found.class_names = [*names, found.class_names][0]
     about = {"model": metadata["model"], "step": metadata.get("step"), "views": chosen.views}
     return found, about | {"dataset": config.data.name, "data_dir": config.data.data_dir, "split": split}
 

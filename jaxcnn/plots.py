@@ -12,6 +12,8 @@ from jaxcnn.metrics import Calibration, per_class_accuracy
 
 log = logging.getLogger("jaxcnn")
 
+CELLS = 200  # rows and columns of a confusion matrix that can be told apart
+
 
 def available() -> bool:
     """Whether matplotlib is installed; says how to install it where it is not."""
@@ -61,16 +63,26 @@ def learning_curves(workdir: pathlib.Path) -> pathlib.Path:
 
 
 def confusion_matrix(path: pathlib.Path, confusion: np.ndarray, class_names: list[str]) -> pathlib.Path:
-    """Share of each true class (row) that was given each class (column); counts are written in where there are at most 20 classes."""
+    """Share of each true class (row) that was given each class (column); counts are written in where there are at most 20 classes.
+
+    More than CELLS classes are drawn in blocks of neighbours, which in ImageNet's order are relatives.
+    """
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
     classes = len(class_names)
-    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    block = math.ceil(classes / CELLS)
+    starts = np.arange(0, classes, block)
+    cells = np.add.reduceat(np.add.reduceat(confusion, starts, axis=0), starts, axis=1)
+    shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(6.4, 5.6) if classes <= 20 else (8, 7), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    last = len(starts) * block - 0.5
+    scale = PowerNorm(0.4 if block > 1 else 1, vmin=0, vmax=1)  # among many classes a confusion is rare: small shares must show
+    image = axes.imshow(shares, cmap="Blues", norm=scale, extent=(-0.5, last, last, -0.5))
     figure.colorbar(image, ax=axes, label="share of the true class")
-    axes.set(xlabel="predicted class", ylabel="true class")
+    blocks = f", in blocks of {block}" if block > 1 else ""
+    axes.set(xlabel=f"predicted class{blocks}", ylabel=f"true class{blocks}")
     axes.set_title(
         f"{int(np.trace(confusion)):,} of {int(confusion.sum()):,} right; mean of classes {np.nanmean(per_class_accuracy(confusion)):.2%}"
     )
@@ -118,8 +130,8 @@ def most_probable(
 
     columns = min(4, len(images))
     rows = math.ceil(len(images) / columns)
-    figure = Figure(figsize=(max(2.6 * columns, 3.2), (2.9 + 0.28 * top) * rows), layout="constrained")
-    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=(2.6, 0.28 * top) * rows)
+    figure = Figure(figsize=(max(2.6 * columns, 3.2), (2.3 + 0.26 * top) * rows), layout="constrained")
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=(2.3, 0.26 * top) * rows)
     for axes in grid.flat:
         axes.set_axis_off()
     for i, image in enumerate(images):

@@ -99,7 +99,7 @@ def draw(folder: str | pathlib.Path, result: dict[str, Any]) -> list[pathlib.Pat
     for mistake in wrong:
         example = predictions.source[int(predictions.records[mistake.row])]
         images.append(eval_view(example.image, predictions.preprocess, example.key))
-        captions.append([f"is {names[mistake.label]}", f"{mistake.probability:.1%} {names[mistake.predicted]}"])
+        captions.append([f"true {names[mistake.label]}", f"{mistake.probability:.1%} {names[mistake.predicted]}"])
     return [*drawn, captioned_sheet(images, captions, folder / "mistakes.png", tile=160)]
 
 
