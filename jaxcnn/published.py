@@ -1,6 +1,8 @@
 """The sizes of networks as print states them, digit for digit: what `scripts/summarize.py` holds its own counts against.
 
-Parameters are without auxiliary heads. Papers mean multiply-adds when they print FLOPs.
+Parameters are without auxiliary heads. Papers mean multiply-adds when they print FLOPs. Taken from the named place as it is commonly
+quoted, without a second reading in print: AlexNet's 60M, VGG's multiply-adds, GoogLeNet's 1.5G, Inception-v3's row (an upper bound on the
+parameters), Inception-ResNet-v2's row.
 """
 
 from typing import NamedTuple

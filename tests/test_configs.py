@@ -147,6 +147,44 @@ def test_rates_change_where_the_paper_says(argument):
     )
 
 
+def recipe_rows():
+    """The rows of docs/recipes.md: variants of a file that train alike, and how they train."""
+    rows = {}
+    for argument, (file, variant) in VARIANTS.items():
+        config = config_of(argument)
+        data, optim = config.data, config.optim
+        crop = {bool(data.resize[1]): "{}-{}".format(*data.resize), bool(data.area[1]): "{:.0%} to {:.0%}".format(*data.area)}.get(
+            True, "whole"
+        )
+        when = {
+            "step": "at " + ", ".join(f"{b:.5g}" for b in optim.boundaries),
+            "exponential": f"x {optim.factor} every {optim.every:.3g}",
+            "polynomial": f"power {optim.power}",
+            "plateau": f"x {optim.factor} after {optim.patience}",
+        }.get(optim.schedule, "")
+        length = f"{optim.steps:,} steps" if optim.steps else f"{optim.epochs:g} epochs"
+        extra = {
+            "warm-up": optim.warmup, "smoothing": optim.label_smoothing, "EMA": optim.ema, "clip": optim.clip_norm, "bias rate": optim.bias_rate - 1 and 2,
+            "filter RMS": optim.max_filter_rms, "decay all": optim.decay_all,
+        }  # fmt: skip
+        notes = ", ".join(name if value is True else f"{name} {value:g}" for name, value in extra.items() if value)
+        notes = ", ".join(filter(None, (notes, *(text.replace("=", " x ") for text in optim.layer_rates))))
+        facts = (
+            data.name, f"{data.batch_size:,}", crop, ", ".join(data.augment), f"{optim.name} {optim.learning_rate:g}", f"{optim.weight_decay:g}",
+            " ".join(filter(None, (optim.schedule, when))), length, notes,
+        )  # fmt: skip
+        facts = (*facts, f"`{config.model_args}`" if config.model_args else "")
+        rows.setdefault((file, facts), []).append(f"`{variant}`")
+    return ["| " + " | ".join([f"`configs/{file}.py`", ", ".join(names), *facts]) + " |" for (file, facts), names in rows.items()]
+
+
+def test_the_table_of_recipes_is_up_to_date():
+    table = (FOLDER.parent / "docs" / "recipes.md").read_text()
+    missing = [row for row in recipe_rows() if row not in table]
+    assert not missing, "docs/recipes.md lacks these rows:\n" + "\n".join(missing)
+    assert table.count("| `configs/") == len(recipe_rows())
+
+
 MODERN = [argument for argument in VARIANTS if argument.endswith("-modern")]
 
 
