@@ -27,13 +27,12 @@ def conv2d(
     platform (docs/benchmarks.md). Raises ValueError for one that cannot compute this convolution.
     """
     strides = (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
-    pads = _pads(x, kernel, strides, padding)
-    geometry = Geometry(x.shape, kernel.shape, strides, pads, groups, x.dtype)
+    geometry = Geometry(x.shape, kernel.shape, strides, _pads(x, kernel, strides, padding), groups, x.dtype)
     if lowering == "auto":
         division = parallel.towers()
         if division and (groups == 1 or groups % division.parts == 0):
             return _in_towers(division, x, kernel, geometry)
-        return _apply(x, kernel, geometry, choose(geometry, jax.default_backend(), jax.device_count()))
+        return _fastest(x, kernel, geometry, jax.device_count())
     if lowering not in LOWERINGS:
         raise ValueError(f"there is no lowering {lowering!r} of a convolution; there are auto, {', '.join(LOWERINGS)}")
     reason = LOWERINGS[lowering].unusable(geometry)
@@ -51,21 +50,29 @@ def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding) -> Pads:
     return (top, bottom), (left, right)
 
 
-@partial(jax.jit, static_argnames=("geometry", "name"))
-def _apply(x: Array, kernel: Array, geometry: Geometry, name: str) -> Array:
-    if name == "split":
-        return LOWERINGS[name].apply(x, kernel, geometry, convolve=conv2d)
-    return LOWERINGS[name].apply(x, kernel, geometry)
+def _fastest(x: Array, kernel: Array, geometry: Geometry, devices: int) -> Array:
+    return _apply(x, kernel, geometry, choose(geometry, jax.default_backend(), devices))
 
 
 def _in_towers(division: parallel.Division, x: Array, kernel: Array, geometry: Geometry) -> Array:
     groups = max(1, geometry.groups // division.parts)
 
     def convolve(x: Array, kernel: Array) -> Array:
-        local = geometry._replace(x=x.shape, kernel=kernel.shape, groups=groups)
-        return _apply(x, kernel, local, choose(local, jax.default_backend(), 1))
+        return _fastest(x, kernel, geometry._replace(x=x.shape, kernel=kernel.shape, groups=groups), 1)
 
     return parallel.apply_kernel(division, convolve, x, kernel, gather=geometry.groups == 1)
+
+
+@partial(jax.jit, static_argnames=("geometry", "name"))
+def _apply(x: Array, kernel: Array, geometry: Geometry, name: str) -> Array:
+    if name == "split":
+        return LOWERINGS[name].apply(x, kernel, geometry, convolve=_one_group)
+    return LOWERINGS[name].apply(x, kernel, geometry)
+
+
+def _one_group(x: Array, kernel: Array, *, stride: tuple[int, int], padding: Pads) -> Array:
+    """Without a look at the division in force: what `jit` has traced once must not depend on it."""
+    return _fastest(x, kernel, Geometry(x.shape, kernel.shape, stride, padding, 1, x.dtype), jax.device_count())
 
 
 def choose(g: Geometry, platform: str, devices: int) -> str:

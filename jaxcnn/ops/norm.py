@@ -30,7 +30,7 @@ def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: f
     spec = division.image_spec(x.shape)
     if groups % division.parts == 0:
         return parallel.run(division, lambda x: _respond(x, x, 0, groups // division.parts, numbers), (spec,), spec, x)
-    if groups > 1 or size > channels // division.parts:
+    if groups > 1 or before > channels // division.parts:
         return _respond(x, x, 0, groups, numbers)
 
     def local(x: Array) -> Array:  # windows cross the edge: the neighbours' outermost maps come over
