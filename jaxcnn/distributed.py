@@ -6,18 +6,15 @@ what that process says.
 """
 
 import collections
-import dataclasses
-import importlib.util
 import json
 import os
 import pathlib
-import re
 import secrets
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,83 +23,13 @@ from jax._src import distributed as runtime  # the key-value store has no public
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxcnn.config import ConfigError
+from jaxcnn.launch import START_SECONDS, Launch, StartError, plan
 
-START_SECONDS = 300  # how long the processes wait for each other at the start
 HEARTBEAT_SECONDS = 60  # a process that has not been heard of for so long is dead, and the others end
 POLL_SECONDS = 2.0  # how often a process looks whether another one has said that it ends
 WAIT_MS = 3_600_000  # for what another process does first, such as opening a dataset; a process that dies meanwhile ends the wait
 VOTE_EVERY = 4  # dispatches between two votes
 ENDED = "jaxcnn/ended"
-
-
-class StartError(RuntimeError):
-    """Processes that cannot become one program; the message is one sentence for the user."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Launch:
-    """What the command line says of this process; None where it leaves that to the environment."""
-
-    coordinator_address: str | None = None
-    num_processes: int | None = None
-    process_id: int | None = None
-    start_timeout: int = START_SECONDS
-
-
-def plan(launch: Launch, environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Arguments for `jax.distributed.initialize`, of which JAX's own detection fills in what is missing; None for a single process.
-
-    Flags come first; `--num_processes=1` alone means a single process, whatever the environment says. Several processes are meant by a Slurm
-    step or `mpirun` of more than one task, by an indexed Kubernetes job, and by the hosts of a Cloud TPU slice. Raises StartError.
-    """
-    given = {name: getattr(launch, name) for name in ("coordinator_address", "num_processes", "process_id")}
-    if launch.num_processes == 1 and launch.coordinator_address is None and not launch.process_id:
-        return None
-    if any(value is not None for value in given.values()):
-        return _checked(given)
-    tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS") or 1)
-    if tasks > 1:
-        if "SLURM_STEP_NODELIST" not in environment:
-            raise StartError(f"Slurm gave {tasks} tasks, but this is not one of them; start it with srun, or alone with --num_processes=1")
-        return {"num_processes": tasks, "cluster_detection_method": "slurm"}
-    if int(environment.get("OMPI_COMM_WORLD_SIZE", 1)) > 1:
-        return {"cluster_detection_method": "ompi"}
-    if "," in (environment.get("TPU_PROCESS_ADDRESSES") or environment.get("TPU_WORKER_HOSTNAMES", "")):
-        return {}
-    if "JOB_COMPLETION_INDEX" in environment:
-        return _kubernetes(environment)
-    # `import jax` sets the first where it finds chips and libtpu, and the second where it finds none
-    on_tpu_vm = "TPU_ML_PLATFORM" in environment and "TPU_SKIP_MDS_QUERY" not in environment and "TPU_WORKER_HOSTNAMES" not in environment
-    return {} if on_tpu_vm else None
-
-
-def _kubernetes(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """An indexed job: by the variables that scripts/jobset.yaml sets, else by asking Kubernetes, which needs its package and rights."""
-    if "JAX_NUM_PROCESSES" in environment:
-        given = {
-            "coordinator_address": environment.get("JAX_COORDINATOR_ADDRESS"),
-            "num_processes": int(environment["JAX_NUM_PROCESSES"]),
-            "process_id": int(environment["JOB_COMPLETION_INDEX"]),
-        }
-        return None if given["num_processes"] == 1 else _checked(given, "JAX_COORDINATOR_ADDRESS of the pod")
-    if "KUBERNETES_SERVICE_HOST" in environment and importlib.util.find_spec("kubernetes"):
-        return {"cluster_detection_method": "k8s"}
-    raise StartError(
-        "this is a pod of an indexed Kubernetes job; set JAX_COORDINATOR_ADDRESS=host:port and JAX_NUM_PROCESSES in it, as "
-        "scripts/jobset.yaml does, or install the package kubernetes; --num_processes=1 runs it alone"
-    )
-
-
-def _checked(given: dict[str, Any], where: str = "--coordinator_address") -> dict[str, Any]:
-    missing = [f"--{name}" for name, value in given.items() if value is None]
-    if missing:
-        raise StartError(f"{' and '.join(missing)} missing; give --coordinator_address, --num_processes and --process_id, or none of them")
-    address, count, number = given.values()
-    if not re.fullmatch(r".+:\d+", address):
-        raise StartError(f"{where} is {address!r}; it must read host:port, with a free port of the host of process 0")
-    if not 0 <= number < count:
-        raise StartError(f"--process_id is {number} and --num_processes {count}; processes count from 0 to {count - 1}")
-    return given | {"cluster_detection_method": "deactivate"}
 
 
 def initialize(launch: Launch) -> None:
@@ -167,8 +94,8 @@ def _watch() -> None:
             ended = [json.loads(text) for _, text in _client().key_value_dir_get(ENDED)]
         except Exception:  # the service is gone or shutting down: JAX ends the process or the process is ending
             return
-        if ended:
-            number, why, code = min(ended)
+        number, why, code = min(ended, default=(runtime.global_state.process_id, "", 0))
+        if number != runtime.global_state.process_id:
             _leave(f"error: process {number} ended: {why}", code)
 
 
@@ -178,10 +105,12 @@ def _leave(sentence: str, code: int) -> None:
     os._exit(code)  # not sys.exit: leaving JAX's service in good order waits for the others, who wait for this process
 
 
-def end(why: str, code: int) -> None:
-    """Ends this process with `code` and tells the others, who end within a few seconds with the same code. Does nothing if it is alone."""
+def end(why: str, code: int, said: str = "") -> None:
+    """Says `said`, ends this process with `code` and tells the others `why`, who end soon with the same code. Does nothing if it is alone."""
     if runtime.global_state.client is None:
         return
+    if said:
+        print(said, file=sys.stderr)
     number = runtime.global_state.process_id
     try:
         _client().key_value_set(f"{ENDED}/{number}", json.dumps((number, why, code)), allow_overwrite=True)

@@ -23,7 +23,7 @@ from ml_collections import config_flags
 
 if TYPE_CHECKING:
     from jaxcnn.config import Config
-    from jaxcnn.distributed import Launch
+    from jaxcnn.launch import Launch
 
 EXIT_FAILED, EXIT_USAGE, EXIT_KILLED = 1, 2, 130
 
@@ -35,6 +35,7 @@ class Command(NamedTuple):
     workdir: str
     launch: "Launch"
     preflight: bool
+    profile: str
 
 
 def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder]:
@@ -43,6 +44,7 @@ def _define(argv: list[str]) -> tuple[flags.FlagValues, flags.FlagHolder]:
     config = config_flags.DEFINE_config_file("config", None, about, flag_values=values, sys_argv=argv)
     flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and pictures go; the same for all processes.", flag_values=values)
     flags.DEFINE_bool("preflight", False, "Look at data, disk and speed, draw a batch, and train nothing.", flag_values=values)
+    flags.DEFINE_string("profile", "", "FIRST:LAST, steps to trace into WORKDIR/profile.", flag_values=values)
     flags.DEFINE_string("coordinator_address", None, "host:port of process 0, the same for all processes.", flag_values=values)
     flags.DEFINE_integer("num_processes", None, "How many processes; 1 alone means one, wherever it runs.", 1, flag_values=values)
     flags.DEFINE_integer("process_id", None, "Which of them this one is, from 0.", 0, flag_values=values)
@@ -90,7 +92,7 @@ def parse(argv: list[str]) -> tuple["Config", str]:
 def command(argv: list[str]) -> Command:
     """All that a command line says; raises flags.Error or ConfigError with one sentence."""
     from jaxcnn.config import ConfigError
-    from jaxcnn.distributed import Launch
+    from jaxcnn.launch import Launch
 
     values, config = _define(argv)
     if {"--help", "-h", "--helpfull"} & set(argv):
@@ -113,7 +115,7 @@ def command(argv: list[str]) -> Command:
     if not values.workdir:
         raise flags.Error("--workdir is missing; give a directory for checkpoints and metrics, such as --workdir=runs/lenet")
     launch = Launch(values.coordinator_address, values.num_processes, values.process_id, values.start_timeout)
-    return Command(built, values.workdir, launch, values.preflight)
+    return Command(built, values.workdir, launch, values.preflight, values.profile)
 
 
 def _report(result: dict, workdir: str) -> None:
@@ -150,8 +152,8 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         code, said = _run(asked)
-    except BaseException:
-        distributed.end(traceback.format_exc(), EXIT_FAILED)  # several processes: the others would wait for this one
+    except BaseException as error:  # several processes: the others would wait for this one
+        distributed.end(f"{type(error).__name__}: {error}", EXIT_FAILED, traceback.format_exc())
         raise
     if said:
         print(said, file=sys.stderr)
@@ -178,7 +180,7 @@ def _run(asked: Command) -> tuple[int, str]:
             for line in preflight.preflight(asked.config, asked.workdir):
                 print(line, flush=True)
             return 0, ""
-        result = train.train(asked.config, asked.workdir)
+        result = train.train(asked.config, asked.workdir, asked.profile)
     except (ConfigError, DataError, distributed.StartError) as error:
         return EXIT_USAGE, f"error: {error}"
     except (guard.RunError, CheckpointError) as error:

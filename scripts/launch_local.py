@@ -50,13 +50,13 @@ def ending(code: int) -> str:
 class Sitting:
     """All processes of one start."""
 
-    def __init__(self, arguments: list[str], processes: int, devices: int):
+    def __init__(self, command: list[str], processes: int, devices: int):
         address = f"127.0.0.1:{free_port()}"
         self.processes: list[subprocess.Popen] = []
         for number in range(processes):
             place = [f"--coordinator_address={address}", f"--num_processes={processes}", f"--process_id={number}"]
             process = subprocess.Popen(
-                [sys.executable, "-m", "jaxcnn.main", *arguments, *place], env=environment(devices),
+                [sys.executable, *command, *place], env=environment(devices),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 start_new_session=True,  # Ctrl-C reaches the launcher alone, which passes it on once: a second one would end them at once
             )  # fmt: skip
@@ -69,8 +69,9 @@ class Sitting:
     def _print(self, number: int) -> None:
         stream = self.processes[number].stdout
         assert stream is not None
-        for line in stream:
-            print(f"[{number}] {line}", end="", flush=True)
+        with stream:
+            for line in stream:
+                print(f"[{number}] {line}", end="", flush=True)
 
     def pass_on(self, number: int) -> None:
         """Sends a signal to every process that still runs."""
@@ -82,19 +83,18 @@ class Sitting:
         """The exit codes, the first failure's before the others'; once one has failed, the others have `grace` seconds to end."""
         first: int | None = None
         deadline = float("inf")
-        while any(process.poll() is None for process in self.processes):
-            failed = [(i, p.returncode) for i, p in enumerate(self.processes) if p.returncode not in (None, 0, EXIT_INTERRUPTED)]
+        while None in (seen := [process.poll() for process in self.processes]):
+            failed = [(i, code) for i, code in enumerate(seen) if code not in (None, 0, EXIT_INTERRUPTED)]
             if failed and first is None:
                 first, deadline = failed[0][0], time.monotonic() + grace
-                left = sum(process.poll() is None for process in self.processes)
-                say(f"process {first} {ending(failed[0][1])}; the other {left} have {grace:g} s to end")
+                say(f"process {first} {ending(failed[0][1] or 0)}; those that still run, {seen.count(None)}, have {grace:g} s to end")
             if time.monotonic() > deadline:
                 self.pass_on(signal.SIGKILL)
                 deadline = float("inf")
             time.sleep(0.05)
         for reader in self._readers:
             reader.join(timeout=10)
-        codes = [process.returncode for process in self.processes]
+        codes = [process.wait() for process in self.processes]
         if first is None:
             first = next((i for i, code in enumerate(codes) if code not in (0, EXIT_INTERRUPTED)), 0)
             if codes[first] not in (0, EXIT_INTERRUPTED):
@@ -122,7 +122,7 @@ class Launcher:
         """The exit code of the whole."""
         restarts = 0
         while True:
-            self.sitting = Sitting(self.arguments, self.options.processes, self.options.devices)
+            self.sitting = Sitting(["-m", "jaxcnn.main", *self.arguments], self.options.processes, self.options.devices)
             code, *others = self.sitting.wait(self.options.grace)
             if code == 0 and EXIT_INTERRUPTED in others:
                 code = EXIT_INTERRUPTED

@@ -1,0 +1,143 @@
+"""What every process of a run of several does for test_distributed.py: python tests/many_processes.py OUT [--coordinator_address=...].
+
+Writes OUT/<process>.json, then every process ends with code 7.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import zlib
+
+import jax
+import numpy as np
+
+from jaxcnn import distributed, guard, plots, sharding, train
+from jaxcnn.config import Config, Data, Optim, Sharding
+from jaxcnn.data.preprocess import Preprocess
+from jaxcnn.feed import Resident, Streamed
+from jaxcnn.launch import Launch, StartError
+from jaxcnn.parts import take_over
+
+BATCH, STEPS, STOP_AT = 16, 14, 3
+KEPT = ("step", "digest", "eval_loss", "eval_count", "already_finished")
+PREPROCESS = Preprocess(image_size=32, channels=1, mean=(10.0,), std=(20.0,))
+
+
+def config(**changes) -> Config:
+    """A run of a few steps, the same on every shape."""
+    return Config(
+        model="lenet",
+        data=Data(name="digits", batch_size=BATCH, eval_batch_size=120),
+        optim=Optim(learning_rate=0.02, steps=STEPS),
+        eval_every=1.0, checkpoint_every=1.0, log_every=5, tensorboard=False,
+        **changes,
+    )  # fmt: skip
+
+
+def seen(mesh, items, fetch, store) -> dict[str, list[int]]:
+    """{"k/row": [checksum of the image, label, mask]} of the rows of three global batches that lie on this process's devices."""
+    found = {}
+    gather = jax.jit(fetch) if store else fetch
+    for k, item in zip(range(3), items, strict=False):
+        batch = gather(store, item)
+        pieces = zip(*(batch[name].addressable_shards for name in ("image", "label", "mask")), strict=True)
+        for image, label, mask in pieces:
+            first = image.index[0].start or 0
+            for row, (x, y, m) in enumerate(zip(image.data, label.data, mask.data, strict=True)):
+                found[f"{k}/{first + row}"] = [zlib.crc32(np.ascontiguousarray(x).tobytes()), int(y), int(m)]
+    return found
+
+
+def batches(model: int = 1) -> dict[str, dict]:
+    """What both feeds put on this process's devices, in the three global batches around the end of the first epoch."""
+    mesh, data = sharding.make_mesh(Sharding(model=model)), Data(name="digits", batch_size=BATCH, threads=1)
+    feeds = {kind.__name__: kind(data, "train", PREPROCESS, mesh, train=True, seed=3) for kind in (Resident, Streamed)}
+    return {name: seen(mesh, feed.items(89), feed.fetch, feed.store) for name, feed in feeds.items()}
+
+
+def vote(mesh, wisher: int) -> list[int]:
+    """The calls at which this process is told to do what process `wisher` wishes from its third call on, until it is told so."""
+    told, cast = [], distributed.Vote(mesh)
+    for call in range(30):
+        wished = jax.process_index() == wisher and call >= 2 and not told
+        if cast(False, wished) == (False, True):
+            told.append(call)
+    return told
+
+
+def straight(workdir: pathlib.Path) -> dict:
+    """A run that nobody stops."""
+    result = train.train(config(), workdir)
+    return {name: result.get(name) for name in KEPT}
+
+
+def stopped_and_resumed(workdir: pathlib.Path) -> dict:
+    """Process 1 gets SIGTERM in the middle of a run; all stop at one step; the same call goes on."""
+    items = Resident.items
+
+    def interrupting(self, start_step=0):
+        for k, item in enumerate(items(self, start_step)):
+            if self.train and k == STOP_AT and jax.process_index() == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield item
+
+    Resident.items = interrupting
+    try:
+        train.train(config(), workdir)
+        stopped = "not at all"
+    except guard.Interrupted as said:
+        stopped = str(said)
+    finally:
+        Resident.items = items
+    if jax.process_index() == 0:
+        shutil.copytree(workdir, workdir.with_name("stopped"))  # for a resumption on another shape
+    distributed.meet("copied")
+    return straight(workdir) | {"stopped": stopped, "again": straight(workdir)["already_finished"]}
+
+
+def taken_over(mesh) -> list:
+    """Weights that every process has, laid over all their devices in place of fresh ones, and read back whole."""
+    fresh = jax.device_put(np.zeros((8, 3), np.float32), sharding.over_data(mesh))
+    given = np.arange(24, dtype=np.float32).reshape(8, 3)
+    taken, missing = take_over({"kernel": fresh}, {"kernel": given})
+    return [missing, np.asarray(distributed.whole(mesh, taken["kernel"])).tolist()]
+
+
+def not_shared(out: pathlib.Path) -> None:
+    """Each process has another workdir: those that see nothing of process 0's end, and end it with their words."""
+    mine = out / f"private{jax.process_index()}"
+    mine.mkdir()
+    try:
+        distributed.check_shared(mine, seconds=0.5)
+    except StartError as error:
+        distributed.end(str(error), 7)
+
+
+def main() -> None:
+    """Runs all of it and leaves the answers."""
+    out = pathlib.Path(sys.argv[1])
+    given = dict(argument.removeprefix("--").split("=", 1) for argument in sys.argv[2:])
+    launch = Launch(given["coordinator_address"], int(given["num_processes"]), int(given["process_id"]), 60)
+    distributed.initialize(launch)
+    jax.config.update("jax_compilation_cache_dir", str(out / "cache"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    plots.of_run = lambda *_: []  # pictures are for other tests
+    mesh = sharding.make_mesh(Sharding())
+    answers: dict = {
+        "count": jax.process_count(),
+        "asked": [distributed.from_first("who", jax.process_index), distributed.from_first("who", lambda: "again")],
+        "told": vote(mesh, jax.process_count() - 1),
+        "batches": {model: batches(model) for model in ((1, 8) if launch.num_processes == 2 else (1,))},
+    }
+    answers["run"] = stopped_and_resumed(out / "run") if launch.num_processes == 2 else straight(out / "run")
+    answers["taken over"] = taken_over(mesh)
+    (out / f"{jax.process_index()}.json").write_text(json.dumps(answers))
+    distributed.meet("all written")
+    not_shared(out)
+
+
+if __name__ == "__main__":
+    main()
