@@ -73,6 +73,21 @@ def test_decay_all_and_bias_rate():
     np.testing.assert_allclose(twice, [[0.9, -2.2]], rtol=1e-6)
 
 
+def test_layer_rates_name_layers_and_multiply_with_the_biases():
+    params = {
+        "conv1": {"kernel": jnp.ones((1, 1))},
+        "head": {"fc": {"kernel": jnp.ones((1, 1)), "bias": jnp.ones((1,))}},
+        "head2": {"bias": jnp.ones((1,))},
+    }
+    optim = Optim(name="sgd", learning_rate=0.5, bias_rate=2.0, layer_rates=("head=10", "*/fc/bias=0.1", "conv1=0"))
+    tx = optim_lib.make_optimizer(optim, 1.0)
+    updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params, rate_scale=jnp.ones(()))
+    got = jax.tree.map(lambda u: round(float(u.squeeze()), 6), updates)
+    assert got == {"conv1": {"kernel": 0.0}, "head": {"fc": {"kernel": -5.0, "bias": -1.0}}, "head2": {"bias": -1.0}}
+    with pytest.raises(ValueError, match=r"optim\.layer_rates names no layer by 'fc'; the layers are conv1, head, head2"):
+        optim_lib.make_optimizer(Optim(layer_rates=("fc=2",)), 1.0).init(params)
+
+
 def test_clipping_bounds_the_global_norm():
     moved = run(Optim(name="sgd", learning_rate=1.0, clip_norm=0.5), (3.0,)) - np.array([1.0, -2.0])
     np.testing.assert_allclose(np.linalg.norm(moved), 0.5, rtol=1e-6)
@@ -126,6 +141,13 @@ def test_exponential_polynomial_cosine_and_warmup():
     )
     cosine = Optim(learning_rate=1.0, schedule="cosine", epochs=10, warmup=2.0, floor=0.1)
     np.testing.assert_allclose(rates(cosine, (0, 99, 199, 200, 600, 1000)), [0.005, 0.5, 1.0, 1.0, 0.55, 0.1], rtol=1e-5)
+
+
+def test_warmup_reaches_the_full_rate_before_an_exponential_joins():
+    """EfficientNet: linear to the peak over 5 epochs, untouched by the falls at 2.4 and 4.8, which both show once it is over."""
+    optim = Optim(learning_rate=0.256, schedule="exponential", factor=0.97, every=2.4, warmup=5.0, epochs=350)
+    expected = [0.256 * 0.6, 0.256, 0.256 * 0.97**2, 0.256 * 0.97**2, 0.256 * 0.97**3]
+    np.testing.assert_allclose(rates(optim, (299, 499, 500, 719, 720)), expected, rtol=1e-5)
 
 
 def test_plateau_divides_by_ten_when_patience_runs_out():
