@@ -151,10 +151,19 @@ def collectives(options: argparse.Namespace) -> Iterator[Row]:
     flags, place = os.environ.get("XLA_FLAGS", ""), options.mesh
     if "xla_force_host_platform_device_count" not in flags:  # read when the first array is made; means nothing to GPUs and TPUs
         os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={place.data * place.model}".strip()
-    settings = dict(
-        batch=options.batch, image_size=options.image_size, precision={"fp32": "float32", "bf16": "bfloat16"}[options.precision]
-    )
-    return (train_step_row(name, place, model_args=options.model_args, **settings) for name in options.models.split(","))
+    precision = {"fp32": "float32", "bf16": "bfloat16"}[options.precision]
+    for name in options.models.split(","):
+        settings = dict(batch=options.batch, image_size=options.image_size, model_args=options.model_args, precision=precision)
+        row = train_step_row(name, place, **settings)
+        yield row if options.json else readable(row)
+
+
+def readable(row: Row) -> Row:
+    """A row of --collectives with count and bytes of a kind in one column."""
+    kinds = [key for key in row if f"{key}_bytes" in row]
+    shown = {key: row[key] for key in ("model", "mesh", "model_args", "batch")} | {"parameters": f"{row['parameter_bytes'] / 1e6:,.1f} MB"}
+    shown |= {kind: f"{row[kind]}, {row[f'{kind}_bytes'] / 1e6:,.1f} MB" if row[kind] else "0" for kind in kinds}
+    return shown | {"donated": f"{row['donated']:.0%}"}
 
 
 def table(rows: list[Row]) -> Table:
