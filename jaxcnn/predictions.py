@@ -5,6 +5,7 @@ validation set.
 """
 
 import dataclasses
+import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ class Predictions:
 
     def save(self, path: str | pathlib.Path) -> pathlib.Path:
         """Writes the table and what its rows are as one .npz; raises DataError where that is impossible."""
-        path = _npz(path)
+        path = check_writable(path)
         partial = path.with_name(f"{path.name}.partial")
         try:
             with partial.open("wb") as file:
@@ -80,6 +81,14 @@ class Predictions:
         records = found.get("records", np.arange(len(labels)))
         dataset, split = (str(found.get(name, "")) for name in ("dataset", "split"))
         return cls(_logarithm(probabilities), labels.astype(np.int32), keys, records, [str(name) for name in names], dataset, split)
+
+
+def check_writable(path: str | pathlib.Path) -> pathlib.Path:
+    """The path, if predictions can be saved there; raises DataError otherwise."""
+    path = _npz(path)
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DataError(f"the predictions cannot be written to {path}: {path.parent.absolute()} is not a folder that can be written to")
+    return path
 
 
 def _npz(path: str | pathlib.Path) -> pathlib.Path:

@@ -80,6 +80,10 @@ def predict(
     DataError, or is left out and counted with data.on_corrupt="skip". Raises ConfigError where the views do not fit the network.
     """
     classes = count_classes(model, variables, preprocess, protocol)
+    if len(source.class_names) != classes:
+        raise DataError(
+            f"{source.name} has {len(source.class_names)} classes and the network tells {classes} apart; use the dataset it is for"
+        )
     mesh = sharding.make_mesh(config_lib.Sharding(), *([jax.local_devices()] if jax.process_count() > 1 else []))
     placed, split = sharding.put_replicated(mesh, variables), sharding.over_data(mesh)
     score = jax.jit(make_score(model, preprocess, protocol), out_shardings=split)

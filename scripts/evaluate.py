@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-from jaxcnn import logs, protocols, report
+from jaxcnn import logs, predictions, protocols, report
 from jaxcnn.checkpoint import CheckpointError
 from jaxcnn.config import ConfigError
 from jaxcnn.data import DataError
@@ -44,8 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     logs.setup_logging()
     members = [text for text in args.workdir.split(",") if text]
     try:
-        if args.predictions and not args.predictions.endswith(".npz"):  # said before the work, not after it
-            raise ConfigError(f"--predictions {args.predictions} does not end in .npz; ensembles tell such files from workdirs by that")
+        if args.predictions:
+            predictions.check_writable(args.predictions)  # said before the work, not after it
         result = evaluate(
             members, protocol=args.protocol, dataset=args.dataset, data_dir=args.data_dir, split=args.split,
             batch_size=args.batch_size, best=args.best, progress=True,

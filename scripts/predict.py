@@ -18,6 +18,8 @@ from jaxcnn.data import DataError
 from jaxcnn.data.views import to_pixels
 from jaxcnn.predictions import Predictions
 
+DRAWN = 40  # images in the picture
+FORMATS = (".png", ".jpg", ".pdf", ".svg")
 BAR = 30  # characters of a probability of 1
 
 
@@ -42,12 +44,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.top < 1:
             raise ConfigError(f"--top {args.top} shows no class; give 1 or more")
+        if pathlib.Path(args.out).suffix not in FORMATS:
+            raise ConfigError(f"--out {args.out} is no picture that can be drawn; its name must end in {', '.join(FORMATS)}")
         found = classify(args.workdir, args.images, protocol=args.protocol, best=args.best)
         names = report.readable(found.class_names)
         say(found, names, args.top)
         if plots.available():
-            images = [to_pixels(pathlib.Path(path).read_bytes(), 3, path) for path in args.images]
-            print(plots.most_probable(pathlib.Path(args.out), images, found.probabilities, names, found.labels, args.top))
+            images = [to_pixels(pathlib.Path(path).read_bytes(), 3, path) for path in args.images[:DRAWN]]
+            drawn = plots.most_probable(pathlib.Path(args.out), images, found.probabilities, names, found.labels, args.top)
+            print(f"{drawn}" + (f" (the first {DRAWN} images)" if len(args.images) > DRAWN else ""))
     except (CheckpointError, ConfigError, DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -272,6 +272,17 @@ def test_classes_that_have_numbers_only_are_not_compared():
         evaluate.check_classes({"class_names": ["cat", "dog", "emu"]}, numbered[:2], "here")
 
 
+def test_a_dataset_of_another_number_of_classes_is_refused(digits, tmp_path):
+    variables, metadata = checkpoint.load_variables(digits[0])
+    nameless = checkpoint.save_variables(tmp_path / "w", variables, metadata | {"class_names": []})
+    root = tmp_path / "root"
+    for name in ("train/cat", "train/dog"):
+        (root / name).mkdir(parents=True)
+        (root / name / "0.png").write_bytes(cv2.imencode(".png", np.zeros((9, 9, 3), np.uint8))[1].tobytes())
+    with pytest.raises(DataError, match="folder has 2 classes and the network tells 10 apart"):
+        evaluate.evaluate(nameless, dataset="folder", data_dir=str(root), split="train")
+
+
 def test_classes_are_called_by_what_the_weights_or_imagenets_list_know(digits, tmp_path):
     variables, metadata = checkpoint.load_variables(digits[0])
     named = metadata | {"class_names": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]}
@@ -296,7 +307,7 @@ def folder(tmp_path):
     return tmp_path / "root"
 
 
-def test_corrupt_images_are_an_error_or_left_out_and_counted(folder, tmp_path, caplog):
+def test_corrupt_images_are_an_error_or_left_out_and_counted(folder, tmp_path, caplog, monkeypatch):
     for choice in ("error", "skip"):
         data = Data(name="folder", data_dir=str(folder), batch_size=4, on_corrupt=choice)
         where, _, _ = weights(tmp_path / choice, "lenet", COLOUR, data, ["cat", "dog"])
@@ -310,8 +321,20 @@ def test_corrupt_images_are_an_error_or_left_out_and_counted(folder, tmp_path, c
         shutil.move(folder, tmp_path / "moved")
         moved = evaluate.evaluate(where, split="val", data_dir=str(tmp_path / "moved"))
         assert list(moved["predictions"].keys) == list(found["predictions"].keys)
-        drawn = report.draw(tmp_path / "pictures", moved)  # record 3 is row 2: mistakes show the right images
-        assert [path.name for path in drawn][-1] in ("mistakes.png", "reliability.png")
+        check_mistakes_show_their_images(moved, tmp_path, monkeypatch)
+
+
+def check_mistakes_show_their_images(found, root, monkeypatch):
+    """Calls every row wrong: beside corrupt records, row and record differ."""
+    drawn = []
+    monkeypatch.setattr(report, "captioned_sheet", lambda images, captions, path, tile: drawn.extend(zip(images, captions, strict=True)))
+    known = found["predictions"]
+    wrong = dataclasses.replace(known, labels=1 - known.log_probabilities.argmax(axis=1).astype(np.int32))
+    report.draw(root / "pictures", found | {"predictions": wrong})
+    order = np.argsort(-known.log_probabilities.max(axis=1), kind="stable")
+    for (image, caption), row in zip(drawn, order, strict=True):
+        np.testing.assert_array_equal(image, eval_view((root / "moved" / known.keys[row]).read_bytes(), COLOUR))
+        assert caption[0] == f"true {known.class_names[wrong.labels[row]]}" and known.class_names[1 - wrong.labels[row]] in caption[1]
 
 
 def test_the_evaluation_script_prints_saves_draws_and_keeps_a_table(digits, centre, tmp_path, capsys):
@@ -339,6 +362,7 @@ def test_the_evaluation_script_prints_saves_draws_and_keeps_a_table(digits, cent
     [
         (["--workdir", "nowhere"], "holds no checkpoint"),
         (["--workdir", "nowhere", "--predictions", "x.txt"], "does not end in .npz"),
+        (["--workdir", "nowhere", "--predictions", "none/x.npz"], "is not a folder that can be written to"),
         (["--workdir", "none.npz"], "there is no file none.npz"),
         (["--workdir", ","], "there is nothing to evaluate"),
         (["--workdir", "{digits}", "--protocol", "dense@20"], "smallest image it can take is 32x32"),
@@ -389,6 +413,8 @@ def test_the_prediction_script_prints_and_draws_the_five_best(digits, tmp_path, 
 
 def test_pictures_that_cannot_be_read_are_one_sentence(digits, tmp_path, capsys):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no image")
+    assert script("predict").main(["x.jpg", "--workdir", str(digits[0]), "--out", "x.txt"]) == 1
+    assert "its name must end in .png" in capsys.readouterr().err
     for name, said in (("bad.jpg", "bad.jpg is damaged"), ("none.jpg", "none.jpg cannot be read: No such file or directory")):
         assert script("predict").main([str(tmp_path / name), "--workdir", str(digits[0])]) == 1
         captured = capsys.readouterr()
