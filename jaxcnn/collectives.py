@@ -81,7 +81,7 @@ def abstract_parts(config: Config, image_size: int) -> Parts:
     mesh = sharding.make_mesh(config.sharding, jax.devices()[: config.sharding.data * config.sharding.model])
     model, arguments = build_model(config, None)
     sharding.check_batch(mesh, config.data.batch_size, whole_mesh=config.sharding.model_parallel_linear)
-    tx, schedule = (make(config.optim, 1000) for make in (optim.make_optimizer, optim.make_schedule))
+    tx, schedule = optim.make_optimizer(config.optim, 1000), optim.make_schedule(config.optim, 1000)
     return Parts(
         config=config, model=model, model_args=arguments, class_names=[str(i) for i in range(model.num_classes)], mesh=mesh, tx=tx,
         preprocess=Preprocess(image_size, mean=IMAGENET_MEAN, std=IMAGENET_STD), schedule=schedule, steps_per_epoch=1000, total_steps=1000,
@@ -122,6 +122,6 @@ def train_step_row(
     row: dict[str, Any] = {"model": name, "mesh": f"data={place.data},model={place.model}", "batch": config.data.batch_size}
     row |= {"image_size": image_size, "model_args": config.model_args, "device": jax.default_backend()}
     row |= {"parameter_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.params))}
-    for kind, sums in totals(read(compiled.as_text())).items():
+    for kind, sums in totals(read(compiled.as_text() or "")).items():
         row |= {kind.replace("-", "_"): sums["count"], kind.replace("-", "_") + "_bytes": sums["bytes"]}
     return row | {"donated": round(aliased.alias_size_in_bytes / held, 4)}
