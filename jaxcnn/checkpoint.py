@@ -28,6 +28,8 @@ from jaxcnn.step import DTYPES, State
 
 log = logging.getLogger("jaxcnn")
 
+LONG = 1_000_000  # seconds: Orbax's deadlines are by the wall clock, which may jump; a save that hangs is the watchdog's matter
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written or read; the message is one sentence for the user."""
@@ -90,6 +92,7 @@ class Checkpointer:
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
             cleanup_tmp_directories=True,
             enable_async_checkpointing=True,
+            async_options=ocp.AsyncOptions(timeout_secs=LONG),
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=("variables", "ema", "training", "metadata"))
 
@@ -165,14 +168,17 @@ class Checkpointer:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         found = distributed.from_first("checkpoints", self.steps)
         for step in reversed(found):
-            checksums = self.checksums / f"{step}.json"
-            damage = distributed.from_first("damage", functools.partial(_damage, self.folder / str(step), checksums))
+            damage, verified = distributed.from_first("damage", functools.partial(self._verify, step))
             if not damage:
+                restored, failure = None, ""
                 try:
-                    return self._read(step, abstract)
+                    restored = self._read(step, abstract)
                 except Exception as error:  # whatever a library's depth makes of a broken file
-                    damage = _reason(error)
-                if checksums.is_file():  # the files are as they were written: what fails is something else, and moving them would not help
+                    failure = _reason(error)
+                damage = distributed.from_any("unread", failure)
+                if not damage:
+                    return restored
+                if verified:  # the files are as they were written: what fails is something else, and moving them would not help
                     raise CheckpointError(f"checkpoint {step} of {self.folder} is undamaged but cannot be restored: {damage}")
             self._set_aside(step, damage)
         if found:
@@ -181,6 +187,11 @@ class Checkpointer:
                 "run the same command again to start from the beginning"
             )
         return None
+
+    def _verify(self, step: int) -> tuple[str, bool]:
+        """(what is wrong with the files of a checkpoint, or "", whether there are checksums to tell)."""
+        checksums = self.checksums / f"{step}.json"
+        return _damage(self.folder / str(step), checksums), checksums.is_file()
 
     def _read(self, step: int, like: State) -> tuple[State, dict[str, Any]]:
         training = {"step": like.step, "opt_state": like.opt_state, "plateau": like.plateau}

@@ -50,8 +50,8 @@ def initialize(launch: Launch) -> None:
         raise StartError(f"the processes could not join: {' '.join(str(error).split())[:400]}") from None
     finally:
         gave_up.cancel()
-    _check_counts()
     threading.Thread(target=_watch, daemon=True).start()
+    _check_counts()
 
 
 def _give_up(seconds: int, arguments: dict[str, Any]) -> None:
@@ -133,6 +133,18 @@ def from_first(name: str, decide: Callable[[], Any]) -> Any:
     if jax.process_index() == 0:
         _client().key_value_set(key, json.dumps(decide()))
     return json.loads(_client().blocking_key_value_get(key, WAIT_MS))
+
+
+def from_any(name: str, text: str) -> str:
+    """`text` where it is not empty, else that of another process which has one: all get one, or none does."""
+    if jax.process_count() == 1:
+        return text
+    folder = f"jaxcnn/{name}/{_asked[name] + 1}"
+    if text:
+        _client().key_value_set(f"{folder}/{jax.process_index()}", text)
+    meet(name)
+    said = [found for _, found in _client().key_value_dir_get(folder)]
+    return text or next(iter(said), "")
 
 
 def meet(name: str) -> None:

@@ -123,6 +123,8 @@ class Launcher:
         restarts = 0
         while True:
             self.sitting = Sitting(["-m", "jaxcnn.main", *self.arguments], self.options.processes, self.options.devices)
+            if self.stopping:  # the signal came while they were being started
+                self.sitting.pass_on(signal.SIGTERM)
             code, *others = self.sitting.wait(self.options.grace)
             if code == 0 and EXIT_INTERRUPTED in others:
                 code = EXIT_INTERRUPTED

@@ -129,6 +129,7 @@ def main() -> None:
     answers: dict = {
         "count": jax.process_count(),
         "asked": [distributed.from_first("who", jax.process_index), distributed.from_first("who", lambda: "again")],
+        "any": [distributed.from_any("broken", "in 1" if jax.process_index() == 1 else ""), distributed.from_any("broken", "")],
         "told": vote(mesh, jax.process_count() - 1),
         "batches": {model: batches(model) for model in ((1, 8) if launch.num_processes == 2 else (1,))},
     }
