@@ -12,6 +12,8 @@ images scaled to 4,096. Epsilon of RMSProp and BatchNorm (1e-3) and padding are 
 statistics, which the paper does not state, is our choice. Stochastic depth (survival 0.8) and dropout (0.2 to 0.5) are in the networks.
 """
 
+from typing import Any
+
 from jaxcnn.config import Config, Data, Optim, choose
 
 SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
@@ -22,14 +24,14 @@ VARIANTS = (*NETWORKS, *(f"{name}-modern" for name in NETWORKS))
 def get_config(variant: str = "efficientnet_b0") -> Config:
     network, recipe = choose(variant, VARIANTS, __file__)
     size = SIZES[network.removeprefix("efficientnet_")]
-    data = dict(
+    data: dict[str, Any] = dict(
         name="imagenet2012", eval_split="validation",
         area=(0.08, 1.0), aspect=(3 / 4, 4 / 3), crop_fraction=size / (size + 32), interpolation="bicubic", augment=("flip", "randaugment"),
     )  # fmt: skip
     return modern(network, data) if recipe == "modern" else paper(network, data)
 
 
-def paper(network: str, data: dict) -> Config:
+def paper(network: str, data: dict[str, Any]) -> Config:
     """RMSProp at 0.256 after 5 epochs of warm-up, times 0.97 every 2.4 of 350 epochs."""
     return Config(
         model=network,
@@ -43,7 +45,7 @@ def paper(network: str, data: dict) -> Config:
     )  # fmt: skip
 
 
-def modern(network: str, data: dict) -> Config:
+def modern(network: str, data: dict[str, Any]) -> Config:
     """Our choice: the same optimizer at a batch of 1,024, cosine, with torchvision's padding, so that weights go both ways."""
     return Config(
         model=network,

@@ -13,10 +13,12 @@ times 0.3. It does not state the first rate, batch, decay or length: these are t
 are brightness, contrast and saturation here.
 """
 
+from typing import Any
+
 from jaxcnn.config import Config, Data, Optim, choose
 
 VARIANTS = ("googlenet", "googlenet-quick", "googlenet-modern", "googlenet_bn", "googlenet_bn-modern", "googlenet_cifar10")
-CAFFE = dict(name="caffe", learning_rate=0.01, momentum=0.9, weight_decay=2e-4, bias_rate=2.0, aux_weight=0.3)
+CAFFE: dict[str, Any] = dict(name="caffe", learning_rate=0.01, momentum=0.9, weight_decay=2e-4, bias_rate=2.0, aux_weight=0.3)
 
 
 def get_config(variant: str = "googlenet") -> Config:

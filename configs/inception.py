@@ -19,7 +19,7 @@ from jaxcnn.config import Config, Data, Optim, choose
 REPLICAS = {"inception_v3": 50, "inception_v4": 20, "inception_resnet_v1": 20, "inception_resnet_v2": 20}
 NETWORKS = ("bn_inception", *REPLICAS)
 VARIANTS = (*NETWORKS, "bn_inception-x5", *(f"{name}-modern" for name in NETWORKS))
-HALF = dict(mean=(127.5,), std=(127.5,))  # pixels in [-1, 1], as in the authors' release
+HALF = (127.5,)  # mean and deviation: pixels in [-1, 1], as in the authors' release
 
 
 def get_config(variant: str = "inception_v3") -> Config:
@@ -37,7 +37,7 @@ def bn_inception(rate: float, steps: int) -> Config:
         model="bn_inception",
         data=Data(
             name="imagenet2012", eval_split="validation", batch_size=32,
-            area=(0.08, 1.0), aspect=(3 / 4, 4 / 3), crop_fraction=224 / 256, augment=("flip",), **HALF,
+            area=(0.08, 1.0), aspect=(3 / 4, 4 / 3), crop_fraction=224 / 256, augment=("flip",), mean=HALF, std=HALF,
         ),
         optim=Optim(
             name="momentum", learning_rate=rate, momentum=0.9, weight_decay=4e-5,
@@ -53,7 +53,7 @@ def rmsprop(network: str) -> Config:
         model_args="bn_group_size=32",
         data=Data(
             name="imagenet2012", eval_split="validation", batch_size=32 * REPLICAS[network],
-            area=(0.08, 1.0), aspect=(3 / 4, 4 / 3), crop_fraction=0.875, augment=("flip", "color_jitter"), **HALF,
+            area=(0.08, 1.0), aspect=(3 / 4, 4 / 3), crop_fraction=0.875, augment=("flip", "color_jitter"), mean=HALF, std=HALF,
         ),
         optim=Optim(
             name="rmsprop", learning_rate=0.045, rms_decay=0.9, epsilon=1.0, momentum=0.9, weight_decay=4e-5,
@@ -70,7 +70,7 @@ def modern(network: str) -> Config:
         model_args="bn_group_size=128",
         precision="bfloat16",
         data=Data(
-            name="imagenet2012", eval_split="validation", batch_size=1024, area=(0.08, 1.0), crop_fraction=0.875, augment=("flip",), **HALF
+            name="imagenet2012", eval_split="validation", batch_size=1024, area=(0.08, 1.0), crop_fraction=0.875, augment=("flip",), mean=HALF, std=HALF
         ),
         optim=Optim(
             name="nesterov", learning_rate=0.4, weight_decay=5e-5, schedule="cosine", warmup=5, epochs=100,

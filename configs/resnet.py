@@ -18,6 +18,8 @@ CIFAR-10, test set, after the last iteration (table 6): `resnet20` 8.75, `resnet
 The paper's networks with bottlenecks are the `_v1` ones. It names no span for BatchNorm's statistics on ImageNet: 32 is fb.resnet.torch's.
 """
 
+from typing import Any
+
 from jaxcnn.config import Config, Data, Optim, choose
 
 IMAGENET = (
@@ -87,9 +89,9 @@ def cifar10(network: str) -> Config:
     The paper ends that warm-up "until the training error is below 80 %", which it puts at about 400 iterations.
     """
     epochs = 128 / 50_000  # of one iteration
-    drops = {"boundaries": (32_000 * epochs, 48_000 * epochs), "learning_rate": 0.1}
+    drops: dict[str, Any] = {"boundaries": (32_000 * epochs, 48_000 * epochs), "learning_rate": 0.1}
     if network == "resnet110":
-        drops = {"boundaries": (400 * epochs, *drops["boundaries"]), "learning_rate": 0.01, "values": (10.0, 1.0, 0.1)}
+        drops: dict[str, Any] = {"boundaries": (400 * epochs, *drops["boundaries"]), "learning_rate": 0.01, "values": (10.0, 1.0, 0.1)}
     return Config(
         model=network,
         model_args="bn_group_size=64",

@@ -111,4 +111,7 @@ def moments(data: Data, source: Source, preprocess: Preprocess) -> tuple[tuple[f
 def mean_image(data: Data, source: Source, preprocess: Preprocess) -> np.ndarray:
     """The mean of `source` at every pixel that the network sees, [S, S, C], 0-255."""
     images = decoded(data, source, preprocess).images
-    return sum(images[start : start + CHUNK].sum(axis=0, dtype=np.int64) for start in range(0, len(images), CHUNK)) / len(images)
+    total = np.zeros(preprocess.shape)
+    for start in range(0, len(images), CHUNK):
+        total += images[start : start + CHUNK].sum(axis=0, dtype=np.int64)
+    return total / len(images)
