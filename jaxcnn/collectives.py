@@ -32,9 +32,9 @@ class Collective:
     arrays: int = 1  # the compiler combines several into one
 
 
-def read(text: str) -> list[Collective]:
+def read(text: str | None) -> list[Collective]:
     """The collectives in a compiled program's text (`compiled.as_text()`), in its order; those of a single device are none."""
-    return [found for line in text.splitlines() if (found := _collective(line)) and found.devices > 1]
+    return [found for line in (text or "").splitlines() if (found := _collective(line)) and found.devices > 1]
 
 
 def _collective(line: str) -> Collective | None:
@@ -122,6 +122,6 @@ def train_step_row(
     row: dict[str, Any] = {"model": name, "mesh": f"data={place.data},model={place.model}", "batch": config.data.batch_size}
     row |= {"image_size": image_size, "model_args": config.model_args, "device": jax.default_backend()}
     row |= {"parameter_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.params))}
-    for kind, sums in totals(read(compiled.as_text() or "")).items():
+    for kind, sums in totals(read(compiled.as_text())).items():
         row |= {kind.replace("-", "_"): sums["count"], kind.replace("-", "_") + "_bytes": sums["bytes"]}
     return row | {"donated": round(aliased.alias_size_in_bytes / held, 4)}
