@@ -119,7 +119,8 @@ def train_step_row(
     compiled, state = compile_train_step(parts)
     held = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))
     aliased: Any = compiled.memory_analysis()
-    row: dict[str, Any] = {"model": name, "mesh": f"data={place.data},model={place.model}", "batch": config.data.batch_size}
+    mesh = f"data={place.data},model={place.model}" + ",fsdp" * place.fsdp + ",slices" * place.model_parallel_linear
+    row: dict[str, Any] = {"model": name, "mesh": mesh, "batch": config.data.batch_size}
     row |= {"image_size": image_size, "model_args": config.model_args, "device": jax.default_backend()}
     row |= {"parameter_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.params))}
     for kind, sums in totals(read(compiled.as_text())).items():
