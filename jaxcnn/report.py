@@ -145,7 +145,7 @@ def as_text(result: dict[str, Any]) -> str:
         f"{result['model']} on {result['dataset']} {result['split']}: top-1 {result['top1']:.2%}, top-5 {result['top5']:.2%}, "
         f"loss {result['loss']:.4f}, {result['count']:,.0f} images{corrupt}{step}",
         f"error {100 * result['top1_error']:.2f} / {100 * result['top5_error']:.2f} %, calibration error {100 * result['ece']:.2f} %, "
-        f"protocol {result['protocol']}, {result['views']} views an image",
+        f"protocol {result['protocol']}, {result['views']} view{'' if result['views'] == 1 else 's'} an image",
     ]
     classes = list(zip(readable(list(result["per_class_accuracy"])), result["per_class_accuracy"].values(), strict=True))
     if len(classes) > LISTED:
