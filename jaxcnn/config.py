@@ -130,6 +130,7 @@ class Config:
     keep: int = 2  # newest checkpoints kept, besides the best
     steps_per_dispatch: int = 0  # 0 = one on the CPU, up to 25 on accelerators where the data is resident
     deterministic: bool = False  # deterministic GPU kernels, slower
+    stall_seconds: float = 1800.0  # the run ends when nothing has moved for so long, compilation included; 0 = never
     tensorboard: bool = True
 
 
@@ -277,7 +278,7 @@ def validate(config: Config) -> Config:
     _at_least(data, "data.", 0, "eval_batch_size", "image_size", "pad", "shift", "threads", "prefetch", "resident_mib", "pca_std")
     _at_least(optim, "optim.", 0, "learning_rate", "weight_decay", "steps", "epochs", "warmup", "clip_norm", "max_filter_rms")
     _at_least(optim, "optim.", 1, "accumulate", "patience")
-    _at_least(config, "", 0, "seed", "steps_per_dispatch", "eval_every", "checkpoint_every", "checkpoint_seconds")
+    _at_least(config, "", 0, "seed", "steps_per_dispatch", "eval_every", "checkpoint_every", "checkpoint_seconds", "stall_seconds")
     _at_least(config, "", 1, "log_every", "keep")
     for path, value in (
         ("data.mixup", data.mixup),

@@ -20,7 +20,7 @@ RESUMABLE = (
     "data.data_dir", "data.threads", "data.prefetch", "data.resident", "data.resident_mib", "data.eval_batch_size",
     "sharding.data", "sharding.model", "sharding.fsdp", "sharding.model_parallel_linear",
     "optim.epochs", "optim.steps", "eval_every", "log_every", "checkpoint_every", "checkpoint_seconds", "keep",
-    "steps_per_dispatch", "tensorboard", "deterministic",
+    "steps_per_dispatch", "tensorboard", "deterministic", "stall_seconds",
 )  # fmt: skip
 
 

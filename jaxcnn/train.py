@@ -17,9 +17,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, preflight, sharding, step
+from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, preflight, sharding, step, watch
 from jaxcnn import config as config_lib
 from jaxcnn.config import Config
+from jaxcnn.efficiency import Account, device_memory_mib, ideal_seconds
 from jaxcnn.evaluate import count_examples
 from jaxcnn.meter import Meter
 from jaxcnn.parts import Parts, build, build_model, checkpoints_mib, compile_steps, initial_state, start_from
@@ -27,8 +28,8 @@ from jaxcnn.parts import Parts, build, build_model, checkpoints_mib, compile_ste
 IN_FLIGHT = 2  # steps dispatched before the loop waits for the oldest: keeps the device busy, the queue short
 
 
-def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
-    """Trains `config` in `workdir`, or resumes or reports what is there; returns the final metrics.
+def train(config: Config, workdir: str | pathlib.Path, profile: str = "") -> dict[str, Any]:
+    """Trains `config` in `workdir`, or resumes or reports what is there; returns the final metrics. `profile` "A:B" traces these steps.
 
     Raises ConfigError, DataError, CheckpointError or guard.RunError with one sentence, guard.Interrupted after a requested stop.
     """
@@ -36,6 +37,7 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
     config_lib.validate(config)
     build_model(config, None)  # an unknown name or field is found before anything is touched
     path = guard.open_workdir(workdir)
+    tracer = watch.Profile(profile, path)
     with contextlib.ExitStack() as stack:
         changed: dict[str, tuple] = {}
         if jax.process_index() == 0:
@@ -65,7 +67,13 @@ def train(config: Config, workdir: str | pathlib.Path) -> dict[str, Any]:
         if not first:
             preflight.sheet(parts, path / preflight.SHEET)
         stop = stack.enter_context(guard.StopRequest())
-        run = Run(parts, path, checkpointer, logger, stop, *compile_steps(parts, like))
+        dog = stack.enter_context(watch.Watchdog(config.stall_seconds, path))
+        stack.callback(tracer.close)
+        train_step, eval_step = compile_steps(parts, like)
+        run = Run(
+            parts, path, checkpointer, logger, stop, dog, tracer, Account(path, first), train_step, dog.beating(eval_step),
+            ideal_seconds(train_step, like, parts.train_feed),
+        )  # fmt: skip
         state, last = run.loop(state)
         checkpointer.close()
         return run.finish(state, last, time.monotonic() - started)
@@ -109,8 +117,12 @@ class Run:
     checkpointer: checkpoint.Checkpointer
     logger: logs.Logger
     stop: guard.StopRequest
+    dog: watch.Watchdog
+    tracer: watch.Profile
+    account: Account
     train_step: Callable
     eval_step: Callable
+    ideal_s: float = 0.0  # seconds of a step at the devices' peak, where that is known
 
     def loop(self, state: step.State) -> tuple[step.State, dict[str, Any]]:
         """Turns until the last step or a requested stop; returns the state and the last evaluation's sums."""
@@ -127,6 +139,8 @@ class Run:
                 start = time.perf_counter()
                 batch = tuple(itertools.islice(items, self._stride(number, every)))
                 meter.waited_input += time.perf_counter() - start
+                self.tracer.before(number)
+                self.dog.beat()
                 state, sums = self.train_step(state, parts.train_feed.store, batch)
                 number += len(batch)
                 pending.append((number, sums))
@@ -142,10 +156,12 @@ class Run:
                     meter = Meter(config.data.batch_size)
                 if evaluating:
                     state, last = self._evaluate(state, number)
-                    meter.started = time.perf_counter()
+                    meter.restart()
                 if saving:
+                    start = time.perf_counter()
                     top1 = {"top1": last["row"]["eval_top1"]} if evaluating else None
                     self.checkpointer.save(state, parts.metadata(), top1)
+                    meter.saving += time.perf_counter() - start
                     saved = time.monotonic()
                 self.checkpointer.poll()
                 if stopping and not at_end:
@@ -167,6 +183,11 @@ class Run:
 
     def _log(self, meter: Meter, number: int, rate_scale: float) -> None:
         row = meter.row()
+        self.account.add(number, meter.steps * row["step_p50_ms"] / 1e3)
+        if self.ideal_s:
+            row["mfu"] = round(1e3 * self.ideal_s / row["step_p50_ms"], 4)
+        if memory := device_memory_mib():
+            row["device_peak_mib"] = memory
         rate = float(self.parts.schedule(number - 1)) * rate_scale
         left = (self.parts.total_steps - number) * row["step_ms"] / 1e3
         head = {"step": number, "epoch": round(number / self.parts.steps_per_epoch, 4)}
@@ -202,7 +223,7 @@ class Run:
         accuracy = metrics.per_class_accuracy(last["confusion"])
         row = {
             "final": True, "step": parts.total_steps, "epoch": round(parts.total_steps / parts.steps_per_epoch, 4), **last["row"],
-            "wall_s": round(wall, 2), "digest": checkpoint.digest(jax.device_get(distributed.whole(parts.mesh, state.params))),
+            "wall_s": round(wall, 2), "goodput": round(self.account.goodput(), 4), "sittings": len(self.account.sittings), "digest": checkpoint.digest(jax.device_get(distributed.whole(parts.mesh, state.params))),
             "per_class_accuracy": {n: None if math.isnan(a) else round(float(a), 6) for n, a in zip(parts.class_names, accuracy, strict=True)},
         }  # fmt: skip
         self.logger.write(row)

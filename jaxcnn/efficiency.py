@@ -1,0 +1,79 @@
+"""How well a run uses its machine: productive time over all sittings, operations against the devices' peak, device memory."""
+
+import datetime
+import json
+import pathlib
+import time
+from typing import Any
+
+import jax
+
+
+class Account:
+    """Wall time and productive time of a run over all its sittings, in `workdir`/sittings.json; process 0 writes it.
+
+    Productive are steps at their median time that were kept: not compiling, evaluating, saving and waiting, nor the steps that a killed
+    sitting had made since its last checkpoint.
+    """
+
+    def __init__(self, workdir: pathlib.Path, first_step: int):
+        self.path = workdir / "sittings.json"
+        self._started = time.monotonic()  # durations are monotonic: a clock that jumps moves `began` and nothing else
+        try:
+            self.sittings: list[dict[str, Any]] = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            self.sittings = []
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.sittings.append({"began": now, "first_step": first_step, "last_step": first_step, "wall_s": 0.0, "step_s": 0.0})
+
+    def add(self, last_step: int, step_s: float) -> None:
+        """`step_s` more seconds went into steps, up to `last_step`."""
+        here = self.sittings[-1]
+        here["last_step"], here["step_s"] = last_step, round(here["step_s"] + step_s, 4)
+        here["wall_s"] = round(time.monotonic() - self._started, 4)
+        if jax.process_index() == 0:
+            partial = self.path.with_suffix(".partial")
+            partial.write_text(json.dumps(self.sittings, indent=1))
+            partial.replace(self.path)
+
+    def goodput(self) -> float:
+        """The share of all sittings' wall time that went into steps which the run kept."""
+        self.sittings[-1]["wall_s"] = time.monotonic() - self._started
+        kept = 0.0
+        for here, then in zip(self.sittings, [*self.sittings[1:], None], strict=True):
+            made = here["last_step"] - here["first_step"]
+            used = made if then is None else max(0, min(made, then["first_step"] - here["first_step"]))
+            kept += here["step_s"] * used / made if made else 0.0
+        return kept / max(sum(here["wall_s"] for here in self.sittings), 1e-9)
+
+
+# Dense bfloat16 peaks of one JAX device, by the beginning of its kind; a TPU v2 or v3 chip is two devices.
+PEAK_FLOPS = {
+    "NVIDIA H200": 989e12, "NVIDIA H100": 989e12, "NVIDIA A100": 312e12, "NVIDIA L4": 121e12,
+    "TPU v6 lite": 918e12, "TPU v5p": 459e12, "TPU v5 lite": 197e12, "TPU v5": 459e12, "TPU v4": 275e12, "TPU v3": 61.5e12,
+}  # fmt: skip
+
+
+def peak_flops(devices: list) -> float | None:
+    """The devices' peak in floating point operations a second, together; None where it is not known (a CPU, say)."""
+    kind = devices[0].device_kind
+    each = next((peak for name, peak in PEAK_FLOPS.items() if kind.startswith(name)), None)
+    return each * len(devices) if each else None
+
+
+def step_flops(train_step: Any, state: Any, feed: Any) -> float:
+    """Floating point operations of one training step over all devices, as XLA counts them before it optimizes; `state` may be abstract."""
+    items = (next(feed.items(0)),)
+    return float(train_step.lower(state, feed.store, items).cost_analysis()["flops"])
+
+
+def ideal_seconds(train_step: Any, state: Any, feed: Any) -> float:
+    """How long a training step would take at the devices' bfloat16 peak: over the time it took, its MFU. 0 where no peak is known."""
+    peak = peak_flops(jax.devices())
+    return step_flops(train_step, state, feed) / peak if peak else 0.0
+
+
+def device_memory_mib() -> float | None:
+    """The most that this process's first device has held, in MiB; None where the platform does not say."""
+    stats = jax.local_devices()[0].memory_stats()
+    return round(stats["peak_bytes_in_use"] / 2**20, 1) if stats and "peak_bytes_in_use" in stats else None
