@@ -36,6 +36,7 @@ def paper(network: str, towers: int = 1) -> Config:
     """Section 5, with the biases' double rate from the authors' code. Pixels stay on the scale of 0 to 255, as the initial weights expect."""
     return Config(
         model=network,
+        model_args="lrn_groups=2" if towers == 2 else "",  # as it was run: normalisation within a GPU's maps, nothing more to exchange
         data=Data(
             name="imagenet2012", eval_split="validation", batch_size=128,
             resize=(256, 256), crop_fraction=224 / 256, augment=("flip", "pca_color"), pixel_mean=MEAN_IMAGE, std=(1.0,),

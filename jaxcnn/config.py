@@ -93,7 +93,7 @@ class Optim:
     clip_norm: float = 0.0  # 0 = no clipping of the global gradient norm
     max_filter_rms: float = 0.0  # convolution filters whose RMS exceeds this are scaled back to it (ZFNet section 3.1: 0.1)
     accumulate: int = 1  # micro-batches a step
-    ema: float = 0.0  # decay of the averaged weights that evaluation uses; 0 = none
+    ema: float = 0.0  # decay of the averaged weights that evaluation uses, (1 + step) / (10 + step) while that is less; 0 = none
     loss: str = "cross_entropy"  # of LOSSES
     label_smoothing: float = 0.0
     aux_weight: float = 0.3  # weight of each auxiliary head's loss (GoogLeNet section 5)

@@ -159,7 +159,8 @@ def make_train_step(
         averaged = state.ema
         if ema:
             new = {"params": params, "batch_stats": batch_stats}
-            averaged = jax.tree.map(lambda old, value: ema * old + (1 - ema) * value, state.ema, new)
+            decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))  # TensorFlow's ramp: early on the initial weights must not last
+            averaged = jax.tree.map(lambda old, value: decay * old + (1 - decay) * value, state.ema, new)
         if "corrupt" in batch:
             sums["corrupt"] = jnp.sum(batch["corrupt"])
         sums |= {"grad_norm": optax.tree.norm(grads), "bad": 1.0 - (jnp.isfinite(sums["loss"]) & jnp.isfinite(moved)).astype(jnp.float32)}

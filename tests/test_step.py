@@ -78,11 +78,12 @@ def test_accumulated_micro_batches_are_one_batch():
 
 def test_averaged_weights_follow_their_definition():
     state, train_step = lenet_step(ema=0.9)
-    start = state.params
-    state, _ = train_step(state, batch_of(16))
-    expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, start, state.params)
-    for a, b in zip(jax.tree.leaves(state.ema["params"]), jax.tree.leaves(expected), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    for at_step, decay in ((0, 0.1), (8, 0.5), (1000, 0.9)):  # (1 + n) / (10 + n) until it passes 0.9
+        before = state.replace(step=jnp.asarray(at_step))
+        state, _ = train_step(before, batch_of(16))
+        expected = jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, before.ema["params"], state.params)
+        for a, b in zip(jax.tree.leaves(state.ema["params"]), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert state.eval_variables is state.ema
 
 
