@@ -129,6 +129,18 @@ def launched(out, processes, devices):
     return [json.loads((out / f"{i}.json").read_text()) for i in range(processes)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures():
+    """Pictures are for other tests, and programs that run for seconds need no optimizing."""
+    optimizing = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.plots, "of_run", lambda *_: [])
+        patch.setattr(train.preflight, "sheet", lambda *_: None)
+        yield
+    jax.config.update("jax_disable_most_optimizations", optimizing)
+
+
 @pytest.fixture(scope="module")
 def fast_compile():
     with pytest.MonkeyPatch.context() as patch:
