@@ -11,7 +11,7 @@ import grain
 import numpy as np
 
 from jaxcnn.config import Data
-from jaxcnn.data.errors import DataError
+from jaxcnn.data.errors import DataError, UnreadableError
 from jaxcnn.data.load import load_each, thread_count
 from jaxcnn.data.order import example_rng, index_batches, stream
 from jaxcnn.data.preprocess import Preprocess, resolve
@@ -24,6 +24,7 @@ __all__ = [
     "Example",
     "Preprocess",
     "Source",
+    "UnreadableError",
     "batches",
     "decoded",
     "default_eval_split",
@@ -51,16 +52,17 @@ def batches(
     process_index: int = 0,
     process_count: int = 1,
     train: bool = True,
+    source: Source | None = None,
 ) -> Iterator[Batch]:
     """This process's share of the global batches `start_step`, `start_step` + 1 ... as NumPy arrays, b = global batch / `process_count`.
 
     image uint8 [b, S, S, C], label int32 [b], mask float32 [b], index int32 [b] (of the record in `split`), corrupt float32 [b] (1 where a
     record did not decode: with data.on_corrupt="skip" training sees its replacement). Training never ends. Evaluation goes once through
     `split`, every process through a contiguous share of it in as many batches as the others; mask is 0 in the rows that pad the last
-    batches (index -1) and for corrupt records. Raises DataError for data that cannot be read, ConfigError's kin for a batch size that does
+    batches (index -1) and for corrupt records. `source` is `split` already opened, else it is opened here. Raises DataError for data that cannot be read, ConfigError's kin for a batch size that does
     not divide.
     """
-    source = open_source(data, split)
+    source = source or open_source(data, split)
     size = data.batch_size if train else data.eval_batch_size or data.batch_size
     if size % process_count:
         field = "batch_size" if train else "eval_batch_size"

@@ -15,6 +15,7 @@ from jaxcnn.data import batches, open_source, rivals
 from jaxcnn.data.errors import DataError
 from jaxcnn.data.header import read_header
 from jaxcnn.data.preprocess import Preprocess
+from jaxcnn.data.sources import Example, Indices
 
 BATCH = 64
 SAMPLE = 250  # files that the rivals read again and again, from memory
@@ -44,12 +45,13 @@ def pipeline_speed(data: Data, split: str = "", *, seconds: float = 5.0, image_s
 def compare(data: Data, *, threads: int = 1, rounds: int = 5, seconds: float = 3.0, tf_python: str = "") -> dict[str, dict[str, Any]]:
     """Ours, Pillow's and (given a Python that has TensorFlow) tf.data's rate on the same files, taken by turns in one sitting.
 
-    {name: {img_s, img_cpu_s: median over `rounds`, img_s_all, img_cpu_s_all: each round's}}. The rivals' files are in memory.
+    {name: {img_s, img_cpu_s: median over `rounds`, img_s_all, img_cpu_s_all: each round's}}. The files are in memory for all of them.
     """
     data = dataclasses.replace(data, threads=threads, batch_size=BATCH, area=rivals.AREA, resize=(0, 0), aspect=rivals.ASPECT)
-    images = _sample(data)
+    kept = _InMemory(data)
+    images = kept.images
     with contextlib.ExitStack() as stack:
-        stream = batches(data, data.train_split, seed=0, preprocess=Preprocess(rivals.SIZE))
+        stream = batches(data, data.train_split, seed=0, preprocess=Preprocess(rivals.SIZE), source=kept)
         pillow = rivals.pillow_batches(images, threads, BATCH)
         stack.callback(pillow.close)
         contenders: dict[str, Callable[[], tuple[float, float]]] = {
@@ -73,13 +75,30 @@ def compare(data: Data, *, threads: int = 1, rounds: int = 5, seconds: float = 3
     }
 
 
-def _sample(data: Data) -> list[bytes]:
-    source = open_source(data, data.train_split)
-    examples = source.fetch(range(min(SAMPLE, len(source))))
-    images = [e.image for e in examples if isinstance(e.image, bytes) and read_header(e.image, e.key).kind == "jpeg"]
-    if not images:
-        raise DataError(f"{source.name} {source.split} holds no JPEG files among its first {len(examples)}; the comparison needs JPEGs")
-    return images
+class _InMemory:
+    """The first `SAMPLE` JPEG files of the training split, as a source."""
+
+    def __init__(self, data: Data):
+        source = open_source(data, data.train_split)
+        self.name, self.split, self.splits, self.image_shape = source.name, source.split, source.splits, source.image_shape
+        self.class_names, self.identity = source.class_names, f"{source.identity} in memory"
+        found = source.fetch(range(min(SAMPLE, len(source))))
+        self._examples = [e for e in found if isinstance(e.image, bytes) and read_header(e.image, e.key).kind == "jpeg"]
+        if not self._examples:
+            raise DataError(f"{source.name} {source.split} holds no JPEG files among its first {len(found)}; the comparison needs JPEGs")
+
+    @property
+    def images(self) -> list[bytes]:
+        return [e.image for e in self._examples if isinstance(e.image, bytes)]
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Example:
+        return self._examples[index]
+
+    def fetch(self, indices: Indices) -> list[Example]:
+        return [self._examples[int(i)] for i in indices]
 
 
 @contextlib.contextmanager
