@@ -59,8 +59,8 @@ def batches(
     image uint8 [b, S, S, C], label int32 [b], mask float32 [b], index int32 [b] (of the record in `split`), corrupt float32 [b] (1 where a
     record did not decode: with data.on_corrupt="skip" training sees its replacement). Training never ends. Evaluation goes once through
     `split`, every process through a contiguous share of it in as many batches as the others; mask is 0 in the rows that pad the last
-    batches (index -1) and for corrupt records. `source` is `split` already opened, else it is opened here. Raises DataError for data that cannot be read, ConfigError's kin for a batch size that does
-    not divide.
+    batches (index -1) and for corrupt records. `source` is `split` already opened, else it is opened here. Raises DataError for data that
+    cannot be read and for a batch size that does not divide.
     """
     source = source or open_source(data, split)
     size = data.batch_size if train else data.eval_batch_size or data.batch_size
