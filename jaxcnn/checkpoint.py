@@ -68,6 +68,8 @@ def _damage(folder: pathlib.Path, checksums: pathlib.Path) -> str:
         return ""
     try:
         expected = json.loads(checksums.read_text())
+        if not isinstance(expected, dict):
+            raise ValueError
     except ValueError:
         return f"its checksum file {checksums} is unreadable"
     found = _file_hashes(folder)
@@ -94,7 +96,12 @@ class Checkpointer:
             enable_async_checkpointing=True,
             async_options=ocp.AsyncOptions(timeout_secs=LONG),
         )
-        self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=("variables", "ema", "training", "metadata"))
+        try:
+            self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=("variables", "ema", "training", "metadata"))
+        except (ValueError, TypeError, KeyError) as error:  # a description of a checkpoint that is JSON, but no description
+            raise CheckpointError(
+                f"{self.folder} cannot be opened: {_reason(error)}; move the newest checkpoint out of it and run the same command again"
+            ) from None
 
     def steps(self) -> list[int]:
         """Steps with a finished checkpoint, oldest first."""
@@ -177,6 +184,7 @@ class Checkpointer:
                     failure = _reason(error)
                 damage = distributed.from_any("unread", failure)
                 if not damage:
+                    self._unhashed += [] if verified else [step]  # a kill came before its checksums
                     return restored
                 if verified:  # the files are as they were written: what fails is something else, and moving them would not help
                     raise CheckpointError(f"checkpoint {step} of {self.folder} is undamaged but cannot be restored: {damage}")

@@ -21,7 +21,8 @@ class Account:
         self._started = time.monotonic()  # durations are monotonic: a clock that jumps moves `began` and nothing else
         try:
             self.sittings: list[dict[str, Any]] = json.loads(self.path.read_text())
-        except (OSError, ValueError):
+            self.sittings[-1]["last_step"]
+        except (OSError, ValueError, LookupError, TypeError):  # none yet, or damaged: only the account of earlier sittings is lost
             self.sittings = []
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.sittings.append({"began": now, "first_step": first_step, "last_step": first_step, "wall_s": 0.0, "step_s": 0.0})

@@ -46,8 +46,9 @@ def open_workdir(workdir: str | os.PathLike) -> pathlib.Path:
 
 
 def check_space(path: pathlib.Path, need_mib: float) -> None:
-    """Raises RunError where the disk of `path` has less than `need_mib` MiB left."""
-    free = shutil.disk_usage(path).free / 2**20
+    """Raises RunError where the disk of `path` has less than `need_mib` MiB left, counting what the run's checkpoints there take already."""
+    held = sum(file.stat().st_size for file in (path / "checkpoints").rglob("*") if file.is_file())
+    free = (shutil.disk_usage(path).free + held) / 2**20
     if free < need_mib:
         raise RunError(
             f"the disk of {path} has {free:.0f} MiB left and this run's checkpoints need about {need_mib:.0f}; "
@@ -106,7 +107,10 @@ def check_config(workdir: pathlib.Path, config: config_lib.Config) -> dict[str, 
     if not path.is_file():
         return {}
     try:
-        stored = config_lib.to_dict(config_lib.from_dict(json.loads(path.read_text())))  # fields that are newer take their default
+        text = json.loads(path.read_text())
+        if not isinstance(text, dict):
+            raise ValueError
+        stored = config_lib.to_dict(config_lib.from_dict(text))  # fields that are newer take their default
         changed = config_lib.differences(stored, config_lib.to_dict(config))
     except config_lib.ConfigError as error:
         raise RunError(f"{path} is of another version of jaxcnn: {error}; choose another --workdir") from None

@@ -21,14 +21,16 @@ def setup_logging() -> None:
 
 
 def read_metrics(workdir: str | pathlib.Path) -> list[dict[str, Any]]:
-    """The objects of a run's metrics.jsonl; a last line that a kill cut short is left out."""
+    """The objects of a run's metrics.jsonl, each with its `step`; a line that a kill cut short or a disk damaged is left out."""
     path = pathlib.Path(workdir) / METRICS
     found = []
-    for line in path.read_text().splitlines() if path.is_file() else ():
+    for line in path.read_text(errors="replace").splitlines() if path.is_file() else ():
         try:
-            found.append(json.loads(line))
+            row = json.loads(line)
         except ValueError:
             continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            found.append(row)
     return found
 
 

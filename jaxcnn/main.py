@@ -169,7 +169,7 @@ def _run(asked: Command) -> tuple[int, str]:
     from jaxcnn import distributed, guard, logs, preflight, train
     from jaxcnn.checkpoint import CheckpointError
     from jaxcnn.config import ConfigError
-    from jaxcnn.data import DataError
+    from jaxcnn.data import DataError, UnreadableError
 
     try:
         distributed.initialize(asked.launch)  # before anything touches a device
@@ -181,6 +181,8 @@ def _run(asked: Command) -> tuple[int, str]:
                 print(line, flush=True)
             return 0, ""
         result = train.train(asked.config, asked.workdir, asked.profile)
+    except UnreadableError as error:
+        return EXIT_FAILED, f"error: {error}"
     except (ConfigError, DataError, distributed.StartError) as error:
         return EXIT_USAGE, f"error: {error}"
     except (guard.RunError, CheckpointError) as error:

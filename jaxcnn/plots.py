@@ -88,8 +88,9 @@ def confusion_matrix(path: pathlib.Path, confusion: np.ndarray, class_names: lis
     )
     if classes <= 20:
         rotation = 90 if max(map(len, class_names)) > 2 else 0
-        axes.set_xticks(range(classes), class_names, rotation=rotation)
-        axes.set_yticks(range(classes), class_names)
+        names = [_literal(name) for name in class_names]
+        axes.set_xticks(range(classes), names, rotation=rotation)
+        axes.set_yticks(range(classes), names)
         for row, column in np.argwhere(confusion > 0):
             dark = shares[row, column] > 0.5
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", fontsize=8, color="white" if dark else "black")
@@ -152,4 +153,9 @@ def most_probable(
 def _short(name: str, most: int = 30) -> str:
     """The first of a class's synonyms, cut where it is long."""
     name = name.split(",")[0]
-    return name if len(name) <= most else f"{name[: most - 3]}..."
+    return _literal(name if len(name) <= most else f"{name[: most - 3]}...")
+
+
+def _literal(name: str) -> str:
+    """A name as it is: between two dollars matplotlib would read mathematics, and fail where they hold none."""
+    return name.replace("$", r"\$")

@@ -20,6 +20,7 @@ import numpy as np
 from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, preflight, sharding, step, watch
 from jaxcnn import config as config_lib
 from jaxcnn.config import Config
+from jaxcnn.data import DataError
 from jaxcnn.efficiency import Account, device_memory_mib, ideal_seconds
 from jaxcnn.evaluate import count_examples
 from jaxcnn.meter import Meter
@@ -167,6 +168,9 @@ class Run:
                 if stopping and not at_end:
                     self.checkpointer.close()
                     raise guard.Interrupted(f"stopped at step {number} of {parts.total_steps}; the same command resumes from there")
+        except (DataError, OSError):
+            self.checkpointer.poll(wait=True)  # what was on its way to the disk still gets there
+            raise
         except FloatingPointError as error:
             self.checkpointer.close()
             raise guard.RunError(self._diverged(error.args[0])) from None

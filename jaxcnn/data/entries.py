@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 from jaxcnn.data.errors import DataError
 from jaxcnn.data.folder import Folder
 
+SYNSET = r"n\d{8}"
 TRAIN, VALIDATION, DEVKIT = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz"
 
 
@@ -62,6 +63,8 @@ def list_ilsvrc(root: Path) -> Listing:
     if (root / TRAIN).is_file():
         inner = [member for member in _members(root / TRAIN) if member[0].endswith(".tar")]
         found = sorted(Path(name).stem for name, _, _ in inner)
+        if strange := [name for name in found if not re.fullmatch(SYNSET, name)]:
+            raise DataError(f"{root / TRAIN} holds {strange[0]!r}.tar, which is no synset name like n01440764; download it again")
         if synsets and found != synsets:
             raise DataError(f"{root / TRAIN} holds {len(found)} classes, not the {len(synsets)} of {DEVKIT}; download it again")
         synsets = found
@@ -133,7 +136,7 @@ def read_devkit(path: Path) -> tuple[list[str], list[int]]:
         by_id = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows if int(row["num_children"]) == 0}
         numbers = [int(line) for line in truth.read().split()]
     synsets = sorted(by_id.values())
-    if not all(re.fullmatch(r"n\d{8}", name) for name in synsets):
+    if not all(re.fullmatch(SYNSET, name) for name in synsets):
         raise DataError(f"{path} holds no synset names like n01440764; download the development kit of tasks 1 and 2 again")
     place = {name: label for label, name in enumerate(synsets)}
     return synsets, [place[by_id[number]] for number in numbers]

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from jaxcnn.data.errors import DataError
+from jaxcnn.data.errors import DataError, UnreadableError, printable
 from jaxcnn.data.sources import Example, Indices, split_indices
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -22,7 +22,8 @@ class Folder:
         names = _subfolders(self._root, "split")
         bases = [b for b in names if b in {part.split("[")[0].strip() for part in split.split("+")}]
         reference = "train" if "train" in names else names[0]
-        self.class_names = _subfolders(self._root / reference, "class")
+        self._classes = _subfolders(self._root / reference, "class")
+        self.class_names = [printable(name) for name in self._classes]  # they are drawn, logged and written line by line
         listed = {base: self._list(base) for base in bases}
         # A split that nobody asked for is not listed: it may hold a million files.
         self.splits = {name: len(listed[name]) if name in listed else -1 for name in names}
@@ -34,14 +35,14 @@ class Folder:
     def _list(self, base: str) -> list[tuple[str, int]]:
         """[(path below ROOT, label)] of one split."""
         classes = _subfolders(self._root / base, "class")
-        unknown = sorted(set(classes) - set(self.class_names))
+        unknown = sorted(set(classes) - set(self._classes))
         if unknown:
             raise DataError(
                 f"{self._root / base} has {len(unknown)} classes that the training folder does not have: {', '.join(unknown[:5])}; "
                 "the classes of an evaluation folder must be among those of the training folder"
             )
         files = []
-        for label, name in enumerate(self.class_names):
+        for label, name in enumerate(self._classes):
             found = _images(self._root, self._root / base / name) if name in classes else []
             if not found and base == "train":
                 raise DataError(
@@ -58,7 +59,9 @@ class Folder:
         try:
             return Example((self._root / path).read_bytes(), label, str(self._root / path))
         except OSError as e:
-            raise DataError(f"{self._root / path} cannot be read: {e.strerror}; restore or remove it") from None
+            raise UnreadableError(
+                f"{self._root / path} cannot be read: {e.strerror}; restore the file or mount its disk again, then run the same command"
+            ) from None
 
     def fetch(self, indices: Indices) -> list[Example]:
         return [self[int(i)] for i in indices]
@@ -80,23 +83,28 @@ def _subfolders(folder: Path, kind: str) -> list[str]:
 
 
 def _images(root: Path, folder: Path) -> list[str]:
-    """Image files anywhere below `folder`, relative to `root`, sorted; a link that leads out of `root` raises DataError."""
-    found = []
+    """Image files anywhere below `folder`, relative to `root`, sorted; a link that leads out of `root` raises DataError.
+
+    Pipes and devices do not count: reading one would wait for ever.
+    """
+    found, unseen = [], [str(folder)]
     inside = root.resolve()
-    for place, folders, files in os.walk(folder, followlinks=False):
-        folders[:] = sorted(d for d in folders if not d.startswith("."))
-        for name in files:
-            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+    while unseen:
+        for entry in list(os.scandir(unseen.pop())):  # to its end, so that an error below leaves nothing open
+            if entry.name.startswith("."):
                 continue
-            path = Path(place, name)
-            if path.is_symlink():
-                _check_link(path, inside)
-            found.append(str(path.relative_to(root)))
+            if entry.is_dir(follow_symlinks=False):
+                unseen.append(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                if entry.is_symlink():
+                    _check_link(Path(entry.path), inside)
+                if entry.is_file():
+                    found.append(os.path.relpath(entry.path, root))
     return sorted(found)
 
 
 def _check_link(path: Path, inside: Path) -> None:
-    target = path.resolve()
+    target = Path(os.path.realpath(path))  # unlike Path.resolve it takes links that lead in a circle
     if not target.exists():
         raise DataError(f"{path} is a link that leads nowhere, to {target}; restore the file or remove the link")
     if not target.is_relative_to(inside):

@@ -54,7 +54,9 @@ def write_dataset(listing: Listing, place: Path, options: Options, progress: Pro
     if (place / "dataset_info.json").is_file():
         raise DataError(f"{place} is already prepared; choose another --name, --version or --out, or remove it")
     place.mkdir(parents=True, exist_ok=True)
-    splits = {split: sorted(entries, key=lambda e: hashlib.blake2b(e.key.encode()).digest()) for split, entries in listing.splits.items()}
+    splits = {
+        split: sorted(entries, key=lambda e: hashlib.blake2b(os.fsencode(e.key)).digest()) for split, entries in listing.splits.items()
+    }
     counts = {split: (shards or {}).get(split) or shard_count(entries) for split, entries in splits.items()}
     plan = {"splits": {s: len(e) for s, e in splits.items()}, "shards": counts, **options._replace(threads=0)._asdict()}
     done = resume(place, plan)
@@ -110,7 +112,7 @@ def _write_shard(path: Path, split: str, entries: list[Entry], options: Options)
         if isinstance(image, DataError):
             bad.append(str(image))
         else:
-            writer.write(make_example({"file_name": Path(entry.key).name.encode(), "image": image, "label": entry.label}))
+            writer.write(make_example({"file_name": os.fsencode(Path(entry.key).name), "image": image, "label": entry.label}))
     writer.close()
     digest = sha256(part)
     part.replace(path)

@@ -8,9 +8,12 @@ import bisect
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from jaxcnn.data.errors import DataError, UnreadableError
 
 OPTIONS = "readahead_buffer_size:0,max_parallelism:1"  # records are asked for in random order
 
@@ -28,7 +31,10 @@ class Records:
         return self._ends[-1] if self._ends else 0
 
     def read(self, indices: Sequence[int] | np.ndarray) -> list[bytes]:
-        """The records at `indices`, in their order; those of one file in one request."""
+        """The records at `indices`, in their order; those of one file in one request.
+
+        Raises DataError if one of them is damaged, UnreadableError where the file is gone.
+        """
         wanted: dict[str, tuple[list[int], list[int]]] = {}
         for place, index in enumerate(indices):
             part = bisect.bisect_right(self._ends, index)
@@ -38,7 +44,13 @@ class Records:
             places.append(place)
         records = [b""] * len(indices)
         for file, (positions, places) in wanted.items():
-            for place, record in zip(places, self._reader(file).read(positions), strict=True):
+            try:
+                found = self._reader(file).read(positions)
+            except (RuntimeError, ValueError) as e:
+                if not Path(file).is_file():
+                    raise UnreadableError(f"{file} is gone; restore the file or mount its disk again, then run the same command") from None
+                raise DataError(f"{file} is damaged: {' '.join(str(e).split())[:200]}") from None
+            for place, record in zip(places, found, strict=True):
                 records[place] = record
         return records
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.errors import DataError
+from jaxcnn.data.errors import DataError, UnreadableError, printable
 from jaxcnn.data.records import Records, parse_example
 from jaxcnn.data.sources import Example, Indices
 
@@ -120,7 +120,7 @@ class TfdsSource:
         features = builder.info.features
         shape = tuple(features[self._image].shape)
         self.image_shape = None if None in shape else shape
-        self.class_names = list(features[self._label].names)
+        self.class_names = [printable(name) for name in features[self._label].names]
         self.splits = {key: info.num_examples for key, info in builder.info.splits.items()}
         self.identity = f"{place} {split}"
         try:
@@ -141,10 +141,27 @@ class TfdsSource:
         return self.fetch([index])[0]
 
     def fetch(self, indices: Indices) -> list[Example]:
-        return [self._example(i, record) for i, record in zip(indices, self._records.read(indices), strict=True)]
+        try:
+            return [self._example(i, record) for i, record in zip(indices, self._records.read(indices), strict=True)]
+        except UnreadableError:
+            raise
+        except DataError:  # one damaged record fails the whole request
+            return [self._alone(int(i)) for i in indices]
+
+    def _alone(self, index: int) -> Example:
+        """The record; where it is damaged, an image that no decoder takes, whose name says why: what happens then is `data.on_corrupt`'s matter."""
+        try:
+            return self._example(index, self._records.read([index])[0])
+        except UnreadableError:
+            raise
+        except DataError as error:
+            return Example(b"", 0, f"{self.name} {self.split} record {index} ({error})")
 
     def _example(self, index: int, record: bytes) -> Example:
-        fields = parse_example(record)
+        try:
+            fields = parse_example(record)
+        except (ValueError, IndexError):
+            raise DataError(f"its bytes in {self._place} are damaged") from None
         key = f"{self.name} {self.split} record {index}"
         if self._text and fields.get(self._text):
             key += f" ({fields[self._text][0].decode(errors='replace')})"

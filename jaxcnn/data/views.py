@@ -10,6 +10,7 @@ from jaxcnn.config import Data
 from jaxcnn.data import decode
 from jaxcnn.data.decode import Box
 from jaxcnn.data.errors import DataError
+from jaxcnn.data.header import MAX_PIXELS
 from jaxcnn.data.preprocess import Preprocess
 
 _CV2 = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC, "area": cv2.INTER_AREA, "nearest": cv2.INTER_NEAREST}
@@ -19,18 +20,23 @@ _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 def eval_view(image: bytes | np.ndarray, preprocess: Preprocess, key: str = "the image") -> np.ndarray:
     """Short side to `preprocess.resized`, centre square of `inner`, background around it, as torchvision rounds: uint8 [S, S, C]."""
     inner = preprocess.inner
-    pixels = with_short_side(to_pixels(image, preprocess.channels, key), preprocess.resized, preprocess.interpolation)
+    pixels = with_short_side(to_pixels(image, preprocess.channels, key), preprocess.resized, preprocess.interpolation, key)
     top, left = (round((side - inner) / 2) for side in pixels.shape[:2])
     return add_background(pixels[top : top + inner, left : left + inner], preprocess.pad)
 
 
-def with_short_side(pixels: np.ndarray, short: int, interpolation: str) -> np.ndarray:
-    """The image with a short side of `short` pixels, its shape kept up to torchvision's rounding: uint8 [H, W, C]."""
+def with_short_side(pixels: np.ndarray, short: int, interpolation: str, key: str = "the image") -> np.ndarray:
+    """The image with a short side of `short` pixels, its shape kept up to torchvision's rounding: uint8 [H, W, C].
+
+    Raises DataError, naming `key`, where that has more than MAX_PIXELS: a line of a million pixels fits into 1 kB.
+    """
     height, width = pixels.shape[:2]
     if height < width:
         size = short, max(short, int(short * width / height))
     else:
         size = max(short, int(short * height / width)), short
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(f"{key} has {height}x{width} pixels, too long for a short side of {short}; crop it or remove it")
     return resize(pixels, size, interpolation, smooth=True)
 
 
