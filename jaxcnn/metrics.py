@@ -11,12 +11,15 @@ Sums = dict[str, Array]
 
 
 def rank_of_label(logits: Array, labels: Array) -> Array:
-    """How many classes score above the label, [B]: 0 is top-1 correct, below 5 top-5 correct. Ties go to the lower class, NaN ranks last."""
+    """How many classes score above the label, [B]: 0 is top-1 correct, below 5 top-5 correct. Ties go to the lower class.
+
+    A row with a value that is not finite ranks below all and at least fifth: it is never correct, however few the classes.
+    """
     own = jnp.take_along_axis(logits, labels[:, None], axis=1)  # [B, 1]
     earlier = jnp.arange(logits.shape[1])[None, :] < labels[:, None]
     above = (logits > own) | ((logits == own) & earlier)
     rank = jnp.sum(above, axis=1)
-    return jnp.where(jnp.all(jnp.isfinite(logits), axis=1), rank, logits.shape[1])
+    return jnp.where(jnp.all(jnp.isfinite(logits), axis=1), rank, max(logits.shape[1], 5))
 
 
 def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array) -> Sums:
@@ -31,9 +34,10 @@ def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array
 
 
 def confusion_counts(logits: Array, labels: Array, mask: Array) -> Array:
-    """Int32 counts [K, K], row the true class and column the predicted one."""
+    """Int32 counts [K, K], row the true class and column the predicted one; rows of logits that are not finite predict none and are left out."""
     classes = logits.shape[1]
     predicted = jnp.argmax(logits, axis=1)
+    mask = jnp.where(jnp.all(jnp.isfinite(logits), axis=1), mask, 0)
     cells = labels.astype(jnp.int32) * classes + predicted.astype(jnp.int32)
     counts = jnp.zeros(classes * classes, jnp.int32).at[cells].add(mask.astype(jnp.int32))
     return counts.reshape(classes, classes)
