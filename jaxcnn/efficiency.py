@@ -8,6 +8,9 @@ from typing import Any
 
 import jax
 
+from jaxcnn.parts import Parts
+from jaxcnn.summary import summarize
+
 
 class Account:
     """Wall time and productive time of a run over all its sittings, in `workdir`/sittings.json; process 0 writes it.
@@ -50,7 +53,8 @@ class Account:
 
 # Dense bfloat16 peaks of one JAX device, by the beginning of its kind; a TPU v2 or v3 chip is two devices.
 PEAK_FLOPS = {
-    "NVIDIA H200": 989e12, "NVIDIA H100": 989e12, "NVIDIA A100": 312e12, "NVIDIA L4": 121e12,
+    "NVIDIA H200": 989e12, "NVIDIA H100 PCIe": 756e12, "NVIDIA H100": 989e12, "NVIDIA A100": 312e12,
+    "NVIDIA L40S": 362e12, "NVIDIA L40": 181e12, "NVIDIA L4": 121e12,
     "TPU v6 lite": 918e12, "TPU v5p": 459e12, "TPU v5 lite": 197e12, "TPU v5": 459e12, "TPU v4": 275e12, "TPU v3": 61.5e12,
 }  # fmt: skip
 
@@ -62,16 +66,21 @@ def peak_flops(devices: list) -> float | None:
     return each * len(devices) if each else None
 
 
-def step_flops(train_step: Any, state: Any, feed: Any) -> float:
-    """Floating point operations of one training step over all devices, as XLA counts them before it optimizes; `state` may be abstract."""
-    items = (next(feed.items(0)),)
-    return float(train_step.lower(state, feed.store, items).cost_analysis()["flops"])
+def step_flops(parts: Parts) -> float:
+    """Floating point operations of one training step over all devices: two for each multiply-add of convolutions and linear layers,
+    forward and, for the gradients of inputs and kernels, twice that backward. Auxiliary heads and what is no product are left out.
+
+    Counted from the network, since JAX does not tell what an uncompiled step costs on GPUs and TPUs.
+    """
+    size = parts.preprocess.image_size
+    fields = parts.model_args | {"input_shape": (size, size, parts.preprocess.channels)}
+    return 3.0 * 2 * summarize(parts.config.model, **fields).macs * parts.config.data.batch_size
 
 
-def ideal_seconds(train_step: Any, state: Any, feed: Any) -> float:
+def ideal_seconds(parts: Parts) -> float:
     """How long a training step would take at the devices' bfloat16 peak: over the time it took, its MFU. 0 where no peak is known."""
     peak = peak_flops(jax.devices())
-    return step_flops(train_step, state, feed) / peak if peak else 0.0
+    return step_flops(parts) / peak if peak else 0.0
 
 
 def device_memory_mib() -> float | None:

@@ -73,7 +73,7 @@ def train(config: Config, workdir: str | pathlib.Path, profile: str = "") -> dic
         train_step, eval_step = compile_steps(parts, like)
         run = Run(
             parts, path, checkpointer, logger, stop, dog, tracer, Account(path, first), train_step, dog.beating(eval_step),
-            ideal_seconds(train_step, like, parts.train_feed),
+            ideal_seconds(parts),
         )  # fmt: skip
         state, last = run.loop(state)
         checkpointer.close()
