@@ -10,8 +10,10 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import os
 import pathlib
 import platform
+import re
 import threading
 from typing import Any
 
@@ -161,8 +163,8 @@ class Checkpointer:
             log.warning("no checksums for checkpoint %s: %s", steps, error)
 
     def _failure(self, error: Exception) -> CheckpointError:
-        last = self.steps()
-        kept = f"the newest complete one is step {last[-1]}" if last else "there is none yet"
+        there = [int(p.name) for p in self.folder.glob("*") if p.name.isdigit()]  # the manager counts the one that failed
+        kept = f"the newest complete one is step {max(there)}" if there else "there is none yet"
         return CheckpointError(
             f"could not write a checkpoint under {self.folder}: {_reason(error)}; {kept}; free space there and run the same command again"
         )
@@ -234,6 +236,8 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split()) or type(error).__name__
+    if told := re.search(r"os_error_code='(\d+)'", text):  # TensorStore's, behind a thousand letters of its own
+        return os.strerror(int(told[1]))
     return text if len(text) < 300 else f"{text[:300]} ..."
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import pathlib
 import sys
+import time
 from typing import Any
 
 import jax
@@ -13,11 +14,16 @@ import rich.progress
 METRICS = "metrics.jsonl"
 
 
+def _without_traceback(record: logging.LogRecord) -> bool:
+    return not record.exc_info  # what Orbax logs with a traceback, one for each file of a full disk, it also raises
+
+
 def setup_logging() -> None:
-    """Our own lines on stderr; the libraries' only from errors on."""
+    """Our own lines on stderr; the libraries' only from errors on, and none that are raised as well."""
     logging.basicConfig(format="%(message)s", level=logging.ERROR, stream=sys.stderr, force=True)
     logging.getLogger("jaxcnn").setLevel(logging.INFO if jax.process_index() == 0 else logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
+    logging.getLogger("absl").addFilter(_without_traceback)
 
 
 def read_metrics(workdir: str | pathlib.Path) -> list[dict[str, Any]]:
@@ -39,6 +45,32 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}" if minutes >= 60 else f"{minutes}:{seconds:02d}"
 
 
+class Events:
+    """The numbers of a run for TensorBoard, written at once: tensorboardX's SummaryWriter hands them to a thread, and waits for ever where
+    a full disk has ended that."""
+
+    def __init__(self, folder: pathlib.Path, start_step: int):
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        folder.mkdir(exist_ok=True)
+        self._event, self._writer = Event, EventsWriter(str(folder / "events"))
+        if start_step:  # what an earlier sitting wrote from here on is computed again
+            self._writer.write_event(Event(step=start_step, file_version="brain.Event:2"))
+            self._writer.write_event(Event(step=start_step, session_log=SessionLog(status=SessionLog.START)))
+
+    def write(self, row: dict[str, Any]) -> None:
+        from tensorboardX.summary import scalar
+
+        for name, value in row.items():
+            if isinstance(value, int | float) and name not in ("step", "final"):
+                self._writer.write_event(self._event(wall_time=time.time(), step=row["step"], summary=scalar(name, value)))
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
 class Logger:
     """Writes one object a line; what an earlier sitting logged past `start_step` is dropped, since it will be computed again."""
 
@@ -55,9 +87,7 @@ class Logger:
         partial.replace(workdir / METRICS)
         self._file = (workdir / METRICS).open("a", buffering=1)
         if tensorboard:
-            import tensorboardX
-
-            self._events = tensorboardX.SummaryWriter(str(workdir / "events"), purge_step=start_step or None)
+            self._events = Events(workdir / "events", start_step)
         self._console = rich.console.Console()
         if self._console.is_terminal:
             columns = ("{task.description}", rich.progress.BarColumn(), "{task.completed}/{task.total}", "{task.fields[text]}")
@@ -76,9 +106,7 @@ class Logger:
             return
         self._file.write(json.dumps(row) + "\n")
         if self._events:
-            for name, value in row.items():
-                if isinstance(value, int | float) and name not in ("step", "final"):
-                    self._events.add_scalar(name, value, row["step"])
+            self._events.write(row)
 
     def progress(self, row: dict[str, Any]) -> None:
         """Writes a training row and shows it: step, epoch, loss, images a second, time left."""
