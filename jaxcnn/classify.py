@@ -10,7 +10,7 @@ from jaxcnn.data import DataError
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.data.sources import Example, Indices
 from jaxcnn.predictions import Predictions
-from jaxcnn.protocols import make_protocol
+from jaxcnn.protocols import make_protocol, trained_scales
 
 UNKNOWN = -1  # the label of an image whose class nobody told
 
@@ -58,6 +58,5 @@ def classify(
     lists = [metadata[name] for name in ("class_names", "synsets") if metadata.get(name)]
     names = lists[0] if lists else [str(i) for i in range(model.num_classes)]
     source = Files(paths, names, {name: k for known in lists for k, name in enumerate(known)})
-    return scoring.predict(
-        model, variables, preprocess, make_protocol(protocol, preprocess), source, Data(name="files"), batch_size=batch_size
-    )
+    chosen = make_protocol(protocol, preprocess, trained_scales(metadata))
+    return scoring.predict(model, variables, preprocess, chosen, source, Data(name="files"), batch_size=batch_size)

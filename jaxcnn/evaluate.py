@@ -15,7 +15,7 @@ from jaxcnn.config import ConfigError
 from jaxcnn.data import DataError
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.predictions import Predictions
-from jaxcnn.protocols import make_protocol
+from jaxcnn.protocols import make_protocol, trained_scales
 
 Path = str | pathlib.Path
 
@@ -86,19 +86,13 @@ def member(
     split = split or config.data.eval_split or data_lib.default_eval_split(data_lib.open_source(config.data, config.data.train_split))
     source = data_lib.open_source(config.data, split)
     check_classes(metadata, source.class_names, f"{config.data.name} {split}")
-    chosen = make_protocol(protocol, preprocess, _trained_scales(metadata))
+    chosen = make_protocol(protocol, preprocess, trained_scales(metadata))
     found = scoring.predict(model, variables, preprocess, chosen, source, config.data, progress=progress)
     if _numbered(found.class_names):  # then the weights may know more than the dataset
         names = [metadata[name] for name in ("synsets", "class_names") if len(set(metadata.get(name) or ())) == len(found.class_names)]
         found.class_names = [*names, found.class_names][0]
     about = {"model": metadata["model"], "step": metadata.get("step"), "views": chosen.views}
     return found, about | {"dataset": config.data.name, "data_dir": config.data.data_dir, "split": split}
-
-
-def _trained_scales(metadata: dict[str, Any]) -> tuple[int, int]:
-    """The range of short sides from which training drew its crops; (0, 0) where it did otherwise or nobody knows."""
-    low, high = metadata.get("config", {}).get("data", {}).get("resize", (0, 0))
-    return int(low), int(high)
 
 
 def evaluate(

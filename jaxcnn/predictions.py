@@ -73,13 +73,18 @@ class Predictions:
         shapes = probabilities.shape, labels.shape, keys.shape
         if probabilities.ndim != 2 or not len(probabilities) or labels.shape != keys.shape or labels.shape != probabilities.shape[:1]:
             raise DataError(f"{path} holds probabilities, labels and keys of shapes {shapes}; expected [N, K], [N] and [N]")
-        if not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
+        if probabilities.dtype.kind == "f":
+            probabilities = probabilities.astype(np.float32)  # half precision would lose small ones in the sum and the logarithm
+        if probabilities.dtype.kind not in "fiu" or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3) or probabilities.min() < 0:
             raise DataError(f"{path} holds rows that are no probabilities: they must not be negative and add up to 1")
         if labels.dtype.kind not in "iu" or not 0 <= labels.min() <= labels.max() < probabilities.shape[1]:
             raise DataError(f"{path} holds labels of type {labels.dtype}; expected whole numbers from 0 to {probabilities.shape[1] - 1}")
         names = found.get("class_names", np.arange(probabilities.shape[1]).astype(np.str_))
         records = found.get("records", np.arange(len(labels)))
+        if names.shape != probabilities.shape[1:] or len(set(names.tolist())) != len(names) or records.shape != labels.shape:
+            raise DataError(f"{path} holds {names.size} class names and {records.size} records for a table of {shapes[0]}; leave them out")
         dataset, split = (str(found.get(name, "")) for name in ("dataset", "split"))
+        keys = keys.astype(np.str_)  # another program may number its records
         return cls(_logarithm(probabilities), labels.astype(np.int32), keys, records, [str(name) for name in names], dataset, split)
 
 

@@ -8,6 +8,7 @@ pixels: a network that sees another size gets the same multiples of a seventh of
 import dataclasses
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +130,12 @@ def three_scales(preprocess: Preprocess, trained: tuple[int, int] = (0, 0)) -> t
         return low, round((low + high) / 2), high
     scale, apart = high or crop_scale(preprocess), round(preprocess.inner / 7)
     return max(preprocess.inner, scale - apart), scale, scale + apart
+
+
+def trained_scales(metadata: dict[str, Any]) -> tuple[int, int]:
+    """The range of short sides from which a checkpoint's training drew its crops; (0, 0) where it did otherwise or nobody knows."""
+    low, high = metadata.get("config", {}).get("data", {}).get("resize", (0, 0))
+    return int(low), int(high)
 
 
 _CUTS: dict[str, tuple[Cut, int]] = {

@@ -16,6 +16,7 @@ from networks import build, run
 
 from jaxcnn import checkpoint, evaluate, metrics, plots, report, scoring, sharding
 from jaxcnn import data as data_lib
+from jaxcnn.classify import classify
 from jaxcnn.config import Config, ConfigError, Data, to_dict
 from jaxcnn.data import DataError
 from jaxcnn.data.preprocess import Preprocess
@@ -197,12 +198,38 @@ def test_members_of_other_images_are_refused(other, said):
         ({"probabilities": np.ones((2, 1)), "labels": np.zeros(3, int), "keys": np.array(["a", "b"])}, "of shapes"),
         ({"probabilities": np.ones((2, 1)), "labels": np.ones(2, int), "keys": np.array(["a", "b"])}, "whole numbers from 0 to 0"),
         ({"probabilities": np.ones((2, 1)), "labels": np.zeros(2, int), "keys": np.array(["a", None])}, "cannot be read as predictions"),
+        (
+            {"probabilities": np.full((2, 1), "1"), "labels": np.zeros(2, int), "keys": np.array(["a", "b"])},
+            "rows that are no probabilities",
+        ),
+        (
+            {"probabilities": np.ones((2, 1)), "labels": np.zeros(2, int), "keys": np.arange(2), "class_names": np.array(["a", "b"])},
+            r"2 class names and 2 records for a table of \(2, 1\)",
+        ),
     ],
 )
 def test_a_file_that_holds_something_else_is_one_sentence(tmp_path, arrays, said):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(DataError, match=said):
         Predictions.load(tmp_path / "x.npz")
+
+
+def test_a_file_of_another_program_may_number_its_records_and_use_half_precision(tmp_path):
+    table = np.random.default_rng(0).dirichlet(np.full(1000, 0.02), 3)  # with probabilities that half precision cannot tell from 0
+    half = table.astype(np.float16)
+    np.savez(tmp_path / "x.npz", probabilities=half, labels=np.zeros(3, np.int64), keys=np.arange(3))
+    found = Predictions.load(tmp_path / "x.npz")
+    assert np.isfinite(found.log_probabilities).all() and list(found.keys) == ["0", "1", "2"]
+    np.testing.assert_allclose(found.probabilities, half.astype(np.float32), rtol=1e-5, atol=1e-37)
+    same = dataclasses.replace(found, keys=np.array(["0", "1", "2"]))
+    np.testing.assert_allclose(average([("x", found), ("y", same)]).probabilities, found.probabilities, rtol=1e-5)
+
+
+def test_single_images_are_seen_at_the_scales_of_training_like_those_of_a_dataset(tmp_path, monkeypatch):
+    folder, _, _ = weights(tmp_path / "w", "lenet", GREY, Data(resize=(40, 60), batch_size=8), [str(d) for d in range(10)])
+    monkeypatch.setattr(scoring, "predict", lambda model, variables, preprocess, protocol, *rest, **options: protocol)
+    assert classify(folder, ["a.png"], protocol="multi_scale").scales == (40, 50, 60)
+    assert classify(folder, ["a.png"], protocol="dense").scales == (50,)
 
 
 def test_broken_and_missing_files_are_one_sentence(tmp_path):
