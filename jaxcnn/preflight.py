@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn import guard
+from jaxcnn import distributed, guard
 from jaxcnn.config import Config, validate
 from jaxcnn.data.augment import make_prepare
 from jaxcnn.data.contact_sheet import contact_sheet
@@ -44,7 +44,7 @@ def _own_rows(x: jax.Array) -> np.ndarray:
 
 
 def loader_rate(parts: Parts, seconds: float) -> float:
-    """Training images a second that this process's share of the loader delivers to the devices, without a network."""
+    """Training images a second that the loader delivers to all devices, without a network, if every process is as fast as this one."""
     items = parts.train_feed.items(0)
     jax.block_until_ready(next(items))  # starting the threads does not count
     count, started = 0, time.perf_counter()
@@ -55,7 +55,7 @@ def loader_rate(parts: Parts, seconds: float) -> float:
 
 
 def step_rate(parts: Parts, seconds: float) -> tuple[float, float]:
-    """(images a second of the training step on one batch over and over, seconds that compiling it took)."""
+    """(images a second of the training step on one batch over and over for about `seconds`, seconds that compiling it took)."""
     like, fresh = initial_state(parts)
     train_step, _ = compile_steps(parts, like)
     state, batch = fresh(), (next(parts.train_feed.items(0)),)
@@ -63,13 +63,19 @@ def step_rate(parts: Parts, seconds: float) -> tuple[float, float]:
     state, sums = train_step(state, parts.train_feed.store, batch)
     jax.block_until_ready(sums)
     compiling = time.perf_counter() - started
-    started = time.perf_counter()
-    count = 0
-    while count < 2 or time.perf_counter() - started < seconds:
-        state, sums = train_step(state, parts.train_feed.store, batch)
-        jax.block_until_ready(sums)
-        count += 1
-    return count * parts.config.data.batch_size / (time.perf_counter() - started), compiling
+
+    def timed(count: int) -> float:
+        nonlocal state
+        started = time.perf_counter()
+        for _ in range(count):
+            state, sums = train_step(state, parts.train_feed.store, batch)
+            jax.block_until_ready(sums)
+        return time.perf_counter() - started
+
+    each = timed(1)
+    # Processes exchange something in every step: one that takes more steps than the others would wait for them for ever.
+    count = distributed.from_first("preflight steps", lambda: max(2, round(seconds / each)))
+    return count * parts.config.data.batch_size / timed(count), compiling
 
 
 def preflight(config: Config, workdir: str | pathlib.Path, seconds: float = 5.0) -> Iterator[str]:
@@ -97,7 +103,7 @@ def preflight(config: Config, workdir: str | pathlib.Path, seconds: float = 5.0)
     if parts.train_feed.store:
         yield "loader    none: the training set lies on the device"
         return
-    loader = loader_rate(parts, seconds) * jax.process_count()
+    loader = loader_rate(parts, seconds)
     verdict = (
         f"enough: {loader / step:.1f} times the step's rate"
         if loader >= step

@@ -181,6 +181,7 @@ def test_two_processes_of_four_devices(two_by_four, one_by_eight):
     same_rows(answers, one_by_eight[0], "8")  # data=1 model=8: both processes hold every row
     assert answers[0]["batches"]["8"] == answers[1]["batches"]["8"]
     assert answers[0]["taken over"] == [[], np.arange(24).reshape(8, 3).tolist()] == answers[1]["taken over"]
+    assert answers[0]["looked"] == ["workdir", "data", "disk", "picture", "step", "loader"] == answers[1]["looked"]
 
 
 @pytest.mark.slow
