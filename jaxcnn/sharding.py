@@ -77,6 +77,20 @@ def has_towers(mesh: Mesh, model: Any) -> bool:
     return groups > 1 and mesh.shape["model"] > 1 and groups % mesh.shape["model"] == 0
 
 
+def repeated_work(mesh: Mesh, sharding: Sharding, model: Any) -> str:
+    """One sentence where nothing is divided over the axis `model`, so that its devices do the same work; "" where something is."""
+    width = mesh.shape["model"]
+    if width == 1 or sharding.model_parallel_linear or has_towers(mesh, model):
+        return ""
+    groups = getattr(model, "groups", 1)
+    towers = f"its {groups} towers do not divide over it" if groups > 1 else "it has no towers"
+    return (
+        f"each {width} devices of config.sharding.model={width} repeat the same work, since {type(model).__name__} has nothing to divide over "
+        f"that axis ({towers}); set config.sharding.model=1 to give them different images, or config.sharding.model_parallel_linear=True to "
+        "divide the linear layers"
+    )
+
+
 def _spec(mesh: Mesh, sharding: Sharding, towers: bool, path: tuple, shape: tuple[int, ...]) -> PartitionSpec:
     """Where one array of the state lies: split over `model` and `data` along axes that divide, or everywhere."""
     axes: list[str | None] = [None] * len(shape)

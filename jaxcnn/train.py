@@ -65,6 +65,8 @@ def train(config: Config, workdir: str | pathlib.Path, profile: str = "") -> dic
         if missing:
             logger.say(f"not in {config.init_from}, so fresh: {', '.join(missing)}")
         logger.say(_greeting(parts, like, first))
+        if repeated := sharding.repeated_work(parts.mesh, config.sharding, parts.model):
+            logger.say(repeated)
         if not first:
             preflight.sheet(parts, path / preflight.SHEET)
         stop = stack.enter_context(guard.StopRequest())

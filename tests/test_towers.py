@@ -12,6 +12,7 @@ from networks import build
 
 from jaxcnn import collectives, ops, sharding, step
 from jaxcnn.config import Config, ConfigError, Data, Optim, Sharding
+from jaxcnn.models import create_model
 
 TINY = "features=(16,24,16,24,16), hidden=64, num_classes=10"
 ONE = Sharding(data=1, model=1)
@@ -143,6 +144,18 @@ def test_a_mesh_that_does_not_divide_the_towers_has_none():
     model, _, _ = build("alexnet", (1, SIDE, SIDE, 3), hidden=8)
     assert not sharding.has_towers(mesh, model)
     assert not sharding.has_towers(mesh, model.clone(groups=1)) and sharding.has_towers(mesh, model.clone(groups=8))
+
+
+def test_devices_that_repeat_the_same_work_are_told_of():
+    def said(groups, **place):
+        place = Sharding(data=8 // place.get("model", 1), **place)
+        return sharding.repeated_work(sharding.make_mesh(place), place, create_model("alexnet", groups=groups))
+
+    assert said(2) == said(2, model=2) == said(8, model=4) == said(1, model=4, model_parallel_linear=True) == ""
+    assert "config.sharding.model=4 repeat the same work" in said(2, model=4) and "its 2 towers do not divide" in said(2, model=4)
+    assert "it has no towers" in said(1, model=2) and "set config.sharding.model=1" in said(1, model=2) and "\n" not in said(1, model=2)
+    place = Sharding(data=4, model=2)
+    assert "ResNet has nothing to divide" in sharding.repeated_work(sharding.make_mesh(place), place, create_model("resnet18"))
 
 
 CASES = {
