@@ -54,13 +54,18 @@ def paper(network: str) -> Config:
 
 
 def facebook(network: str) -> Config:
-    """fb.resnet.torch: crops by area, colour jitter and PCA colour, Nesterov's momentum, a tenth every 30 of 90 epochs."""
+    """fb.resnet.torch: crops by area, colour jitter and PCA colour, Nesterov's momentum, a tenth every 30 of 90 epochs.
+
+    It multiplies and divides the sides of its crops by the aspect ratio, not by its root. PCA colour is about half as strong there, since it
+    takes variances for deviations.
+    """
     return Config(
         model=network,
         model_args="bn_group_size=32",
         data=Data(
             name="imagenet2012", eval_split="validation", batch_size=256,
-            area=(0.08, 1.0), crop_fraction=224 / 256, augment=("color_jitter", "pca_color", "flip"),
+            area=(0.08, 1.0), aspect=(9 / 16, 16 / 9), crop_fraction=224 / 256, interpolation="bicubic",
+            augment=("color_jitter", "pca_color", "flip"),
         ),
         optim=Optim(
             name="nesterov", learning_rate=0.1, momentum=0.9, weight_decay=1e-4, decay_all=True,

@@ -335,6 +335,13 @@ def test_net_a_starts_the_deeper_ones():
     assert {path.split("/")[1] for path in kept} == set(found["params"]) - taken
 
 
+def test_crops_of_facebooks_resnets_are_those_of_its_code():
+    data = config_of("resnet:resnet50-fb").data
+    sides = [(0.75, 1 / 0.75), (4 / 3, 3 / 4)]  # transforms.lua: w = sqrt(area) * ratio, h = sqrt(area) / ratio, ratio in 3/4 to 4/3
+    np.testing.assert_allclose(data.aspect, [w / h for w, h in sides])
+    assert data.area == (0.08, 1.0) and data.interpolation == "bicubic"
+
+
 def test_a_plateau_divides_the_rate_of_a_run(tmp_path, two_devices, monkeypatch):
     """Evaluations every 2 steps of a run that cannot get better: with patience 2 the rate falls after the third."""
     config = Config(
