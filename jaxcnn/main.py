@@ -195,6 +195,11 @@ def _run(asked: Command) -> tuple[int, str]:
     except guard.Interrupted as stopped:
         return guard.EXIT_INTERRUPTED, str(stopped) if jax.process_index() == 0 else ""
     except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            return EXIT_FAILED, (
+                f"error: the devices' memory does not hold this run ({' '.join(str(error).split())[:150]}); lower config.data.batch_size, raise "
+                'config.optim.accumulate, or set config.precision="bfloat16" or config.sharding.fsdp, in a new --workdir'
+            )
         if not re.search("gloo|nccl|unavailable|connection|heartbeat|socket|barrier", str(error), re.IGNORECASE):
             raise  # not about other processes
         time.sleep(2 * distributed.POLL_SECONDS)  # if another process said why it ended, this one has ended by now with its words

@@ -291,3 +291,14 @@ def test_main_reports_and_returns_0(undisturbed, tmp_path, capsys):
     assert "was finished already" in capsys.readouterr().out
     row = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert row["final"] is True and len(row["digest"]) == 64
+
+
+def test_memory_that_does_not_suffice_is_one_sentence(tmp_path, capsys, monkeypatch):
+    def exhausted(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 99999999999 bytes.\n  a table\n")
+
+    monkeypatch.setattr(train, "train", exhausted)
+    assert main.main(["main", "--config=configs/lenet.py", f"--workdir={tmp_path}"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: the devices' memory does not hold this run (RESOURCE_EXHAUSTED: Out of memory") and said.count("\n") == 1
+    assert "lower config.data.batch_size" in said
