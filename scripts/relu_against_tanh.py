@@ -13,7 +13,8 @@ import json
 import pathlib
 import sys
 
-from jaxcnn import train
+from jaxcnn import plots, train
+from jaxcnn.checkpoint import CheckpointError
 from jaxcnn.config import Config, ConfigError, Data, Optim
 from jaxcnn.data import DataError, open_source
 from jaxcnn.guard import Interrupted, RunError
@@ -30,14 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     setup_logging()
     try:
         curves = {unit: longest(unit, options) for unit in UNITS}
-    except (ConfigError, DataError, RunError, Interrupted) as error:
+    except (CheckpointError, ConfigError, DataError, RunError, Interrupted) as error:
         print(f"relu_against_tanh.py: {error}", file=sys.stderr)
         return 1
     for unit, (rate, errors) in curves.items():
         reached = epochs_to(errors, options.target)
         tuned = {str(r): round(error_curve(workdir(unit, r, options))[options.tune - 1], 4) for r in options.rates}
         print(json.dumps({"unit": unit, "rate": rate, "epochs": reached, "target": options.target, "errors": errors, "tuning": tuned}))
-    draw(curves, options.target, options.out / "figure1.png")
+    if plots.available():
+        draw(curves, options.target, options.out / "figure1.png")
     return 0
 
 

@@ -8,6 +8,7 @@ momentum 0.9, batch 128, cosine from --rate. What is left between them is arithm
 """
 
 import argparse
+import importlib.util
 import json
 import math
 import pathlib
@@ -19,6 +20,7 @@ import numpy as np
 from rich.progress import track
 
 from jaxcnn import train
+from jaxcnn.checkpoint import CheckpointError
 from jaxcnn.config import Config, ConfigError, Data, Optim
 from jaxcnn.data import DataError, index_batches, open_source, resident_arrays, resolve
 from jaxcnn.guard import Interrupted, RunError
@@ -37,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=0.02)
     options = parser.parse_args(arguments)
     setup_logging()
+    if importlib.util.find_spec("torch") is None:  # said before the first run here, not after it
+        print("torch_twin.py: PyTorch is not installed; pip install -e '.[torch]'", file=sys.stderr)
+        return 1
     found: dict[str, list[float]] = {"jaxcnn": [], "torch": []}
     try:
         for seed in options.seeds:
@@ -45,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             for side, top1 in (("jaxcnn", result["eval_top1"]), ("torch", torch_top1(config, result["step"]))):
                 found[side].append(top1)
                 print(json.dumps({"side": side, "seed": seed, "epochs": options.epochs, "top1": round(top1, 4)}), flush=True)
-    except (ConfigError, DataError, RunError, Interrupted) as error:
+    except (CheckpointError, ConfigError, DataError, RunError, Interrupted) as error:
         print(f"torch_twin.py: {error}", file=sys.stderr)
         return 1
     means = {side: round(statistics.fmean(values), 4) for side, values in found.items()}
