@@ -73,7 +73,10 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 class StopRequest:
-    """True once SIGTERM or SIGINT has come; a second one ends the process at once. Use as a context manager in the main thread."""
+    """True once SIGTERM or SIGINT has come; Ctrl-C after that ends the process at once. Use as a context manager in the main thread.
+
+    A repeated SIGTERM changes nothing: schedulers send it to the processes and to the script that passes it on to them.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -86,9 +89,9 @@ class StopRequest:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.signal is not None:
+        if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.signal = number
+        self.signal = self.signal or number
 
     def __bool__(self) -> bool:
         return self.signal is not None

@@ -293,6 +293,16 @@ def test_main_reports_and_returns_0(undisturbed, tmp_path, capsys):
     assert row["final"] is True and len(row["digest"]) == 64
 
 
+def test_a_repeated_sigterm_is_one_request_and_ctrl_c_after_it_is_not():
+    with guard.StopRequest() as stop:
+        assert not stop
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop and stop.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_memory_that_does_not_suffice_is_one_sentence(tmp_path, capsys, monkeypatch):
     def exhausted(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 99999999999 bytes.\n  a table\n")
