@@ -16,6 +16,7 @@ from jaxcnn.data import DataError
 from jaxcnn.data.preprocess import Preprocess
 from jaxcnn.predictions import Predictions
 from jaxcnn.protocols import make_protocol, trained_scales
+from jaxcnn.validation import validate
 
 Path = str | pathlib.Path
 
@@ -44,7 +45,7 @@ def _settings(metadata: dict[str, Any], dataset: str | None, data_dir: str | Non
         data.eval_split = metadata.get("eval_split", "")
     data.data_dir = data.data_dir if data_dir is None else data_dir
     data.batch_size = data.eval_batch_size = batch_size or data.eval_batch_size or data.batch_size
-    return config_lib.validate(config)
+    return validate(config)
 
 
 def check_classes(metadata: dict[str, Any], class_names: list[str], where: str) -> None:

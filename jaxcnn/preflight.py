@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn import distributed, guard
-from jaxcnn.config import Config, validate
+from jaxcnn.config import Config
 from jaxcnn.data.augment import make_prepare
 from jaxcnn.data.contact_sheet import contact_sheet
 from jaxcnn.parts import Parts, build, checkpoints_mib, compile_steps, initial_state
 from jaxcnn.report import readable
+from jaxcnn.validation import validate
 
 SHEET = "first_batch.png"
 SHOWN = 64  # images on the sheet

@@ -18,13 +18,13 @@ import jax
 import numpy as np
 
 from jaxcnn import checkpoint, distributed, feed, guard, logs, metrics, optim, plots, preflight, sharding, step, watch
-from jaxcnn import config as config_lib
 from jaxcnn.config import Config
 from jaxcnn.data import DataError
 from jaxcnn.efficiency import Account, device_memory_mib, ideal_seconds
 from jaxcnn.evaluate import count_examples
 from jaxcnn.meter import Meter
 from jaxcnn.parts import Parts, build, build_model, checkpoints_mib, compile_steps, initial_state, start_from
+from jaxcnn.validation import validate
 
 IN_FLIGHT = 2  # steps dispatched before the loop waits for the oldest: keeps the device busy, the queue short
 
@@ -35,7 +35,7 @@ def train(config: Config, workdir: str | pathlib.Path, profile: str = "") -> dic
     Raises ConfigError, DataError, CheckpointError or guard.RunError with one sentence, guard.Interrupted after a requested stop.
     """
     started = time.monotonic()
-    config_lib.validate(config)
+    validate(config)
     build_model(config, None)  # an unknown name or field is found before anything is touched
     path = guard.open_workdir(workdir)
     tracer = watch.Profile(profile, path)

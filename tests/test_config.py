@@ -9,6 +9,7 @@ from absl import flags
 from jaxcnn import config as config_lib
 from jaxcnn import main
 from jaxcnn.config import Config, ConfigError, Data, Optim
+from jaxcnn.validation import validate
 
 CONFIGS = sorted((pathlib.Path(__file__).parent.parent / "configs").glob("*.py"))
 
@@ -46,7 +47,7 @@ def test_unknown_field_in_stored_values():
 )
 def test_a_bad_setting_is_one_sentence(change, sentence):
     with pytest.raises(ConfigError, match=sentence):
-        config_lib.validate(dataclasses.replace(Config(), **change))
+        validate(dataclasses.replace(Config(), **change))
 
 
 def test_model_args_are_literals():
@@ -105,12 +106,12 @@ def test_main_says_it_and_exits_2(capsys):
 )
 def test_lenet_variants(variant):
     config, _ = main.parse(["main", f"--config=configs/lenet.py:{variant}", "--workdir=w"])
-    assert config_lib.validate(config).model == variant.split("-")[0]
+    assert validate(config).model == variant.split("-")[0]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_every_config_is_valid_and_documents_itself(path):
     config, _ = main.parse(["main", f"--config={path}", "--workdir=w"])
-    config_lib.validate(config)
+    validate(config)
     text = path.read_text()
     assert f"--config=configs/{path.name}" in text and text.startswith('"""')

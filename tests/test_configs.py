@@ -22,6 +22,7 @@ from jaxcnn.data.preprocess import decode_pixel_mean
 from jaxcnn.models import create_model, efficientnet, list_models
 from jaxcnn.models.googlenet import GoogLeNet
 from jaxcnn.models.inception import BN_INCEPTION
+from jaxcnn.validation import validate
 from jaxcnn.weights import finetune
 from jaxcnn.weights.preprocessing import IMAGENET
 
@@ -60,7 +61,7 @@ def abstract(model):
 
 @pytest.mark.parametrize("argument", VARIANTS)
 def test_every_variant_is_valid_and_fits_its_network(argument):
-    config = config_lib.validate(config_of(argument))
+    config = validate(config_of(argument))
     parts.build_model(config, None)
     params = abstract(config.model)["params"]
     for patterns in (config.frozen, config.fresh):
@@ -251,7 +252,7 @@ def changed(config, overrides):
         section, _, name = path.rpartition(".")
         new = dataclasses.replace(getattr(config, section) if section else config, **{name: value})
         config = dataclasses.replace(config, **{section: new}) if section else new
-    return config_lib.validate(config)
+    return validate(config)
 
 
 def two_steps(config):
@@ -388,5 +389,5 @@ def test_settings_that_contradict_each_other_are_one_sentence(change, sentence):
             section, _, name = path.rpartition(".")
             config = locals().get("config") or Config()
             setattr(getattr(config, section) if section else config, name, value)
-        config_lib.validate(config)
+        validate(config)
     assert "\n" not in str(caught.value)
