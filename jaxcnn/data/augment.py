@@ -5,6 +5,7 @@ and the place in the global batch, never on how the batch is sharded.
 """
 
 import math
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -134,7 +135,7 @@ def load_pca(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as stored:
             found = {name: np.asarray(stored[name], np.float32) for name in ("deviations", "axes")}
-    except (OSError, KeyError, ValueError) as e:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as e:
         raise DataError(f"data.pca={path} cannot be read as colour axes ({e}); python scripts/prepare_data.py writes such a file") from None
     if found["deviations"].shape != (3,) or found["axes"].shape != (3, 3):
         shapes = ", ".join(f"{name} {value.shape}" for name, value in found.items())

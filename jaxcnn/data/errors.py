@@ -3,6 +3,8 @@
 
 def printable(text: str) -> str:
     """`text` with whatever could move a terminal's cursor or end a line written as an escape: names of files come from anywhere."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

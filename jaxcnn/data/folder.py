@@ -57,7 +57,7 @@ class Folder:
     def __getitem__(self, index: int) -> Example:
         path, label = self.files[index]
         try:
-            return Example((self._root / path).read_bytes(), label, str(self._root / path))
+            return Example((self._root / path).read_bytes(), label, printable(str(self._root / path)))
         except OSError as e:
             raise UnreadableError(
                 f"{self._root / path} cannot be read: {e.strerror}; restore the file or mount its disk again, then run the same command"

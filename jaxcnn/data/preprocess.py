@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,12 @@ def _load_pixel_mean(data: Data, size: int, channels: int) -> str:
     path = Path(data.pixel_mean)
     if not path.is_file():
         raise DataError(f"data.pixel_mean={data.pixel_mean} is not a file; scripts/prepare_data.py writes such mean images (.npy)")
-    mean = np.load(path)
+    try:
+        mean = np.load(path, allow_pickle=False)
+        if not isinstance(mean, np.ndarray):
+            raise ValueError("it is an archive of arrays")
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
+        raise DataError(f"{path} cannot be read as a mean image ({e}); scripts/prepare_data.py writes such files (.npy)") from None
     if mean.ndim != 3 or mean.shape[2] != channels or min(mean.shape[:2]) < size:
         raise DataError(f"{path} holds an array of shape {mean.shape}; expected a mean image [H, W, {channels}] of at least {size} pixels")
     top, left = ((n - size) // 2 for n in mean.shape[:2])

@@ -164,7 +164,7 @@ class TfdsSource:
             raise DataError(f"its bytes in {self._place} are damaged") from None
         key = f"{self.name} {self.split} record {index}"
         if self._text and fields.get(self._text):
-            key += f" ({fields[self._text][0].decode(errors='replace')})"
+            key += f" ({printable(fields[self._text][0].decode(errors='replace'))})"
         try:
             return Example(fields[self._image][0], int(fields[self._label][0]), key)
         except (KeyError, IndexError, TypeError):
