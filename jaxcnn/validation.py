@@ -90,13 +90,16 @@ def validate(config: Config) -> Config:
     _at_least(data, "data.", 1, "batch_size")
     _at_least(data, "data.", 0, "eval_batch_size", "image_size", "pad", "shift", "threads", "prefetch", "resident_mib", "pca_std")
     _at_least(optim, "optim.", 0, "learning_rate", "weight_decay", "steps", "epochs", "warmup", "clip_norm", "max_filter_rms")
+    _at_least(optim, "optim.", 0, "bias_rate", "drops", "floor", "power", "aux_weight")
     _at_least(optim, "optim.", 1, "accumulate", "patience")
     _at_least(config, "", 0, "seed", "steps_per_dispatch", "eval_every", "checkpoint_every", "checkpoint_seconds", "stall_seconds")
     _at_least(config, "", 1, "log_every", "keep")
     for path, value in (
         ("data.mixup", data.mixup),
         ("data.cutmix", data.cutmix),
+        ("data.aspect", data.aspect[0]),
         ("optim.every", optim.every),
+        ("optim.factor", optim.factor),
         ("optim.epsilon", optim.epsilon),
     ):
         if value <= 0:
