@@ -28,6 +28,10 @@ class RunError(RuntimeError):
     """A run that cannot start or go on; the message is one sentence for the user."""
 
 
+class Diverged(RunError):
+    """A run whose loss is no finite number any more."""
+
+
 class Interrupted(RuntimeError):
     """The run was asked to stop and has saved its state."""
 

@@ -175,7 +175,7 @@ class Run:
             raise
         except FloatingPointError as error:
             self.checkpointer.close()
-            raise guard.RunError(self._diverged(error.args[0])) from None
+            raise guard.Diverged(self._diverged(error.args[0])) from None
         return state, last
 
     def _stride(self, number: int, every: dict[str, int]) -> int:

@@ -17,7 +17,7 @@ from jaxcnn import plots, train
 from jaxcnn.checkpoint import CheckpointError
 from jaxcnn.config import Config, ConfigError, Data, Optim
 from jaxcnn.data import DataError, open_source
-from jaxcnn.guard import Interrupted, RunError
+from jaxcnn.guard import Diverged, Interrupted, RunError
 from jaxcnn.logs import read_metrics, setup_logging
 
 UNITS = {"relu": "-", "tanh": "--"}  # solid and dashed, as in the paper
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     for unit, (rate, errors) in curves.items():
         reached = epochs_to(errors, options.target)
-        tuned = {str(r): round(error_curve(workdir(unit, r, options))[options.tune - 1], 4) for r in options.rates}
+        tuned = {str(r): round(tuning_error(error_curve(workdir(unit, r, options)), options), 4) for r in options.rates}
         print(json.dumps({"unit": unit, "rate": rate, "epochs": reached, "target": options.target, "errors": errors, "tuning": tuned}))
     if plots.available():
         draw(curves, options.target, options.out / "figure1.png")
@@ -77,7 +77,10 @@ def run(unit: str, rate: float, epochs: int, options: argparse.Namespace) -> lis
     )
     folder = workdir(unit, rate, options)
     if len(error_curve(folder)) < epochs:
-        train.train(config, folder)
+        try:
+            train.train(config, folder)
+        except Diverged as error:  # a rate that is too high is a result of the tuning, not its end
+            print(f"{folder}: {error}", file=sys.stderr)
     return error_curve(folder)
 
 
@@ -86,13 +89,22 @@ def error_curve(folder: pathlib.Path) -> list[float]:
     return [round(1 - row["train_top1"], 5) for row in read_metrics(folder) if "train_top1" in row]
 
 
+def tuning_error(errors: list[float], options: argparse.Namespace) -> float:
+    """The training error after --tune epochs; 1 for a run that diverged before."""
+    return errors[options.tune - 1] if len(errors) >= options.tune else 1.0
+
+
 def longest(unit: str, options: argparse.Namespace) -> tuple[float, list[float]]:
     """(rate, errors by epoch) of the rate that was best after tuning, trained until the target or --most."""
-    tuned = {rate: run(unit, rate, options.tune, options)[options.tune - 1] for rate in options.rates}
+    tuned = {rate: tuning_error(run(unit, rate, options.tune, options), options) for rate in options.rates}
     rate = min(tuned, key=lambda rate: tuned[rate])
     errors = error_curve(workdir(unit, rate, options))
+    if len(errors) < options.tune:
+        raise RunError(f"with {unit} every rate of --rates diverges; give lower ones")
     while min(errors) > options.target and len(errors) < options.most:
-        errors = run(unit, rate, len(errors) + options.tune, options)
+        before, errors = len(errors), run(unit, rate, len(errors) + options.tune, options)
+        if len(errors) == before:
+            break  # diverged after all
     return rate, errors
 
 
