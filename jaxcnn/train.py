@@ -142,7 +142,7 @@ class Run:
                 start = time.perf_counter()
                 batch = tuple(itertools.islice(items, self._stride(number, every)))
                 meter.waited_input += time.perf_counter() - start
-                self.tracer.before(number)
+                self.tracer.before(number, len(batch))
                 self.dog.beat()
                 state, sums = self.train_step(state, parts.train_feed.store, batch)
                 number += len(batch)

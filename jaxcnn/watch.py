@@ -82,11 +82,11 @@ class Profile:
         self.folder = workdir / "profile"
         self._on = False
 
-    def before(self, number: int) -> None:
-        """Starts or ends the trace; `number` steps have been dispatched."""
+    def before(self, number: int, count: int = 1) -> None:
+        """Starts or ends the trace: `number` steps have been dispatched, and the next `count` go together, traced if one of them is to be."""
         if self._on and number >= self.last:
             self.close()
-        elif not self._on and self.first <= number < self.last:
+        elif not self._on and number < self.last and self.first < number + count:
             jax.profiler.start_trace(str(self.folder))
             self._on = True
 
