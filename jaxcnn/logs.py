@@ -18,12 +18,20 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return not record.exc_info  # what Orbax logs with a traceback, one for each file of a full disk, it also raises
 
 
+def _unraisable(found: Any) -> None:
+    """The usual hook, but for what TensorStore prints where Orbax has given up a save whose other files are still being written."""
+    if str(found.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(found)
+
+
 def setup_logging() -> None:
     """Our own lines on stderr; the libraries' only from errors on, and none that are raised as well."""
     logging.basicConfig(format="%(message)s", level=logging.ERROR, stream=sys.stderr, force=True)
     logging.getLogger("jaxcnn").setLevel(logging.INFO if jax.process_index() == 0 else logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
     logging.getLogger("absl").addFilter(_without_traceback)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _unraisable
 
 
 def read_metrics(workdir: str | pathlib.Path) -> list[dict[str, Any]]:

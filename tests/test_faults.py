@@ -149,6 +149,7 @@ def test_a_disk_that_fills_up_and_one_that_is_read_only(shared):
         assert sitting["code"] == 1 and one_sentence(sitting["said"], "cannot be written: Read-only file system", "--workdir")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # what TensorStore leaves behind; `main` alone is silent
 def test_a_save_that_cannot_be_written(undisturbed, tmp_path, monkeypatch, capsys):
     """Everywhere: the kernel refuses files above 64 KiB from the second save on, as a quota would."""
     save, limits, saves = checkpoint.Checkpointer.save, resource.getrlimit(resource.RLIMIT_FSIZE), []
