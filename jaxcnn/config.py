@@ -89,7 +89,8 @@ class Optim:
     patience: int = 5  # "plateau": evaluations without a better top-1 error before the rate falls
     drops: int = 3  # "plateau": how often it may fall
     rms_decay: float = 0.9  # "rmsprop": TensorFlow's form, epsilon inside the root, accumulator starting at one
-    epsilon: float = 1e-3
+    epsilon: float = 1e-3  # of "rmsprop"
+    adam_epsilon: float = 1e-8  # of "adamw" and "lamb", outside the root
     clip_norm: float = 0.0  # 0 = no clipping of the global gradient norm
     max_filter_rms: float = 0.0  # convolution filters whose RMS exceeds this are scaled back to it (ZFNet section 3.1: 0.1)
     accumulate: int = 1  # micro-batches a step

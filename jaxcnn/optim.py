@@ -159,7 +159,7 @@ def _core(optim: Optim, rate: optax.GradientTransformation) -> list[optax.Gradie
     if optim.name == "rmsprop":
         rms = optax.scale_by_rms(optim.rms_decay, optim.epsilon, initial_scale=1.0, eps_in_sqrt=True)
         return [decay, rms, rate, optax.trace(mu)]  # TensorFlow: momentum accumulates steps already scaled by the rate
-    adam = optax.scale_by_adam(mu, 0.999, optim.epsilon)
+    adam = optax.scale_by_adam(mu, 0.999, optim.adam_epsilon)
     if optim.name == "adamw":
         return [adam, decay, rate]
     return [adam, decay, optax.scale_by_trust_ratio(), rate]  # lamb

@@ -101,6 +101,7 @@ def validate(config: Config) -> Config:
         ("optim.every", optim.every),
         ("optim.factor", optim.factor),
         ("optim.epsilon", optim.epsilon),
+        ("optim.adam_epsilon", optim.adam_epsilon),
     ):
         if value <= 0:
             raise ConfigError(f"config.{path} is {value}; it must be above 0")

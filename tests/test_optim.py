@@ -96,13 +96,21 @@ def test_clipping_bounds_the_global_norm():
 @pytest.mark.parametrize("name", ["adamw", "lamb"])
 def test_adaptive_optimizers_descend(name):
     params = {"kernel": jnp.full((2, 2), 3.0)}
-    tx = optim_lib.make_optimizer(Optim(name=name, learning_rate=0.1, weight_decay=0.01, epsilon=1e-8), 1.0)
+    tx = optim_lib.make_optimizer(Optim(name=name, learning_rate=0.1, weight_decay=0.01), 1.0)
     state = tx.init(params)
     for _ in range(20):
         with jax.numpy_dtype_promotion("standard"):  # optax's bias correction raises a float to an integer power
             updates, state = tx.update(params, state, params, rate_scale=jnp.ones(()))
         params = jax.tree.map(jnp.add, params, updates)
     assert float(jnp.abs(params["kernel"]).max()) < 2.0
+
+
+def test_adams_steps_are_the_rate_however_small_the_gradient():
+    """m / (sqrt(v) + 1e-8): RMSProp's epsilon of 1e-3 would make this step a hundred times shorter."""
+    tx, params = optim_lib.make_optimizer(Optim(name="adamw", learning_rate=0.1), 1.0), {"kernel": jnp.zeros((1, 1))}
+    with jax.numpy_dtype_promotion("standard"):
+        updates, _ = tx.update({"kernel": jnp.full((1, 1), 1e-5)}, tx.init(params), params, rate_scale=jnp.ones(()))
+    np.testing.assert_allclose(updates["kernel"], -0.1 / (1 + 1e-3), rtol=1e-4)
 
 
 def test_filter_rms_is_limited():
