@@ -300,9 +300,13 @@ def load_variables(path: str | pathlib.Path, best: bool = False) -> tuple[dict[s
 
 
 def model_of(metadata: dict[str, Any]) -> nn.Module:
-    """The network that a checkpoint's metadata names, in the precision that it was trained in."""
+    """The network that a checkpoint's metadata name, in the precision that it was trained in; raises CheckpointError where there is none."""
     precision = metadata.get("config", {}).get("precision", "float32")
-    return create_model(metadata["model"], dtype=DTYPES[precision], **metadata["model_args"])
+    try:
+        return create_model(metadata["model"], dtype=DTYPES[precision], **metadata["model_args"])
+    except (KeyError, TypeError, ValueError) as error:
+        made = metadata.get("versions", {}).get("jaxcnn", "an unknown version")
+        raise CheckpointError(f"the checkpoint's network cannot be made here: {_reason(error)}; it was written by jaxcnn {made}") from None
 
 
 def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preprocess]:

@@ -153,6 +153,13 @@ def test_a_place_without_checkpoints_says_what_lies_there(tmp_path):
         checkpoint.load_variables(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("change", [{"model": "lenet6"}, {"model_args": {"colour": 1}}, {"config": {"precision": "float8"}}])
+def test_a_network_of_another_version_is_one_sentence(change):
+    with pytest.raises(checkpoint.CheckpointError, match=r"network cannot be made here: .*; it was written by jaxcnn 9\.1") as caught:
+        checkpoint.model_of(METADATA | {"versions": {"jaxcnn": "9.1"}} | change)
+    assert "\n" not in str(caught.value)
+
+
 def test_digest_sees_names_shapes_types_and_bits():
     base = {"a": np.arange(4, dtype=np.float32)}
     others = [{"b": base["a"]}, {"a": base["a"].reshape(2, 2)}, {"a": base["a"].astype(np.int32)}, {"a": np.nextafter(base["a"], 9)}]
