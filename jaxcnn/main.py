@@ -5,8 +5,9 @@
   python -m jaxcnn.main --config=configs/vgg.py --workdir=runs/vgg --preflight    # data, disk, loader against step; trains nothing
 
 The same command resumes a run that was stopped. Several processes become one run by --coordinator_address, --num_processes and
---process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md). Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting
-that cannot work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C before training began or by a second one.
+--process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md). Exit codes: 0 done (also if it was done
+before), 1 the run failed, 2 a flag or setting that cannot work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C
+before training began or by a second one.
 """
 
 import difflib
