@@ -159,7 +159,8 @@ def make_train_step(
         averaged = state.ema
         if ema:
             new = {"params": params, "batch_stats": batch_stats}
-            decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))  # TensorFlow's ramp: early on the initial weights must not last
+            # TensorFlow's ramp: early on the initial weights must not last
+            decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
             averaged = jax.tree.map(lambda old, value: decay * old + (1 - decay) * value, state.ema, new)
         if "corrupt" in batch:
             sums["corrupt"] = jnp.sum(batch["corrupt"])
