@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pickle
+import re
 import resource
 import shutil
 import signal
@@ -544,3 +545,13 @@ def test_archives_with_absolute_names_dots_and_links_write_nothing_outside(tmp_p
     (archives / TRAIN).write_bytes(tar_of({"n00000001\nn00000009.tar": tar_of({"x.JPEG": image})}))
     with pytest.raises(DataError, match=r"is no synset name like n01440764"):
         list_ilsvrc(archives)
+
+
+def test_every_fault_of_the_document_names_a_test_that_exists():
+    rows = re.findall(r"^\|.*\|$", (REPOSITORY / "docs" / "reliability.md").read_text().split("## What a run writes")[0], re.MULTILINE)[2:]
+    assert len(rows) > 25
+    for row in rows:
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row)
+        assert named, row
+        for file, name in named:
+            assert f"\ndef {name}(" in (REPOSITORY / "tests" / file).read_text(), (file, name)
