@@ -167,7 +167,8 @@ def test_a_save_that_cannot_be_written(undisturbed, tmp_path, monkeypatch, capsy
         assert run(tmp_path) == main.EXIT_FAILED == 1
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert one_sentence(capsys.readouterr().err, "File too large", "the newest complete one is step 3", "run the same command again")
+    said = capsys.readouterr().err
+    assert one_sentence(said, "File too large", "the newest complete one is step 3", "run the same command again"), said
     monkeypatch.undo()
     assert saved(tmp_path) == [3]
     assert run(tmp_path) == 0 and digest(tmp_path) == digest(undisturbed)
