@@ -4,7 +4,7 @@
   python -m jaxcnn.main --config=configs/finetune.py:resnet50 --workdir=runs/mine --config.data.data_dir=ROOT
   python scripts/evaluate.py --workdir=runs/mine
 
-The variant is a network that has public weights (`python -m jaxcnn.main --config=configs/finetune.py:? --workdir=x` lists them). The head is new,
+The variant is a network that has public weights (`python -m jaxcnn.main --config='configs/finetune.py:?' --workdir=x` lists them). The head is new,
 with one output for each class folder, and learns ten times as fast as the rest; the first stages stay as they are: --config.frozen="()"
 trains them too. Weights of your own: --config.init_from=runs/NAME, with the mean and deviation that they were trained with.
 

@@ -75,7 +75,7 @@ def facebook(network: str) -> Config:
 
 
 def modern(network: str) -> Config:
-    """Goyal et al. 2017 (warm-up, linear scaling of 0.1 at 256, last scales of blocks from zero), cosine, label smoothing, averaging."""
+    """Goyal et al. 2017 (warm-up, linear scaling of 0.1 at 256, last scales of blocks from zero); decay, cosine, smoothing, averaging: ours."""
     return Config(
         model=network,
         model_args="bn_group_size=128" + ("" if network.startswith("plain") else ", zero_init_residual=True"),

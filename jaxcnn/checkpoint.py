@@ -112,7 +112,7 @@ class Checkpointer:
     def save(self, state: State, metadata: dict[str, Any], metrics: dict[str, float] | None = None) -> None:
         """Starts a save and returns; a failure of an earlier one surfaces here, in `poll` or in `close` as CheckpointError."""
         step = int(state.step)
-        if step in self.steps():
+        if distributed.from_first("saved", lambda: step in self.steps()):  # one listing for all: network file systems may show each its own
             return
         training = {"step": state.step, "opt_state": state.opt_state, "plateau": state.plateau}
         items: dict[str, Any] = {"variables": ocp.args.StandardSave(state.variables), "training": ocp.args.StandardSave(training)}

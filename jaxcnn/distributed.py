@@ -88,12 +88,15 @@ def _client() -> Any:
 
 def _watch() -> None:
     """Ends this process when another one has said that it ends; without this it would wait for that one until its heartbeat is missed."""
-    while True:
+    failures = 0
+    while failures < 5:
         time.sleep(POLL_SECONDS)
         try:
             ended = [json.loads(text) for _, text in _client().key_value_dir_get(ENDED)]
-        except Exception:  # the service is gone or shutting down: JAX ends the process or the process is ending
-            return
+        except Exception:  # a network that hiccups; or the service is gone, and JAX ends the process or it is ending
+            failures += 1
+            continue
+        failures = 0
         number, why, code = min(ended, default=(runtime.global_state.process_id, "", 0))
         if number != runtime.global_state.process_id:
             _leave(f"error: process {number} ended: {why}", code)

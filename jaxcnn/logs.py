@@ -1,5 +1,6 @@
 """What a run says: a progress bar or lines, `metrics.jsonl`, TensorBoard events. Only process 0 writes."""
 
+import importlib
 import json
 import logging
 import pathlib
@@ -59,13 +60,13 @@ class Events:
 
     def __init__(self, folder: pathlib.Path, start_step: int):
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
 
+        messages: Any = importlib.import_module("tensorboardX.proto.event_pb2")  # made by protobuf when it is imported
         folder.mkdir(exist_ok=True)
-        self._event, self._writer = Event, EventsWriter(str(folder / "events"))
+        self._event, self._writer = messages.Event, EventsWriter(str(folder / "events"))
         if start_step:  # what an earlier sitting wrote from here on is computed again
-            self._writer.write_event(Event(step=start_step, file_version="brain.Event:2"))
-            self._writer.write_event(Event(step=start_step, session_log=SessionLog(status=SessionLog.START)))
+            self._writer.write_event(messages.Event(step=start_step, file_version="brain.Event:2"))
+            self._writer.write_event(messages.Event(step=start_step, session_log=messages.SessionLog(status=messages.SessionLog.START)))
 
     def write(self, row: dict[str, Any]) -> None:
         from tensorboardX.summary import scalar
