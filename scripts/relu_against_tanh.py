@@ -125,7 +125,7 @@ def draw(curves: dict[str, tuple[float, list[float]]], target: float, path: path
         axes.plot(range(1, len(errors) + 1), errors, "k" + UNITS[unit], label=f"{unit}, rate {rate:g}")
         if reached := epochs_to(errors, target):
             axes.plot(reached, errors[reached - 1], "ko", markersize=4)
-            axes.annotate(f"{reached}", (reached, errors[reached - 1]), textcoords="offset points", xytext=(4, 6))
+            axes.annotate(f"{reached}", (reached, errors[reached - 1]), textcoords="offset points", xytext=(-4, -14), ha="right")
     axes.axhline(target, color="0.6", linewidth=0.8)
     axes.set(xlabel="Epochs", ylabel="Training error rate", ylim=(0, 0.75), xlim=(0, None))
     axes.legend(frameon=False)
