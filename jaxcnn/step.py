@@ -160,7 +160,8 @@ def make_train_step(
         if ema:
             new = {"params": params, "batch_stats": batch_stats}
             # TensorFlow's ramp: early on the initial weights must not last
-            decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
+            steps = state.step.astype(jnp.float32)
+            decay = jnp.minimum(ema, (1.0 + steps) / (10.0 + steps))
             averaged = jax.tree.map(lambda old, value: decay * old + (1 - decay) * value, state.ema, new)
         if "corrupt" in batch:
             sums["corrupt"] = jnp.sum(batch["corrupt"])

@@ -79,7 +79,7 @@ def test_accumulated_micro_batches_are_one_batch():
 def test_averaged_weights_follow_their_definition():
     state, train_step = lenet_step(ema=0.9)
     for at_step, decay in ((0, 0.1), (8, 0.5), (1000, 0.9)):  # (1 + n) / (10 + n) until it passes 0.9
-        before = state.replace(step=jnp.asarray(at_step))
+        before = state.replace(step=jnp.asarray(at_step, jnp.int32))
         state, _ = train_step(before, batch_of(16))
         expected = jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, before.ema["params"], state.params)
         for a, b in zip(jax.tree.leaves(state.ema["params"]), jax.tree.leaves(expected), strict=True):
