@@ -19,8 +19,20 @@ def get_config(variant: str = "lenet") -> Config:
     if variant not in VARIANTS:
         raise ConfigError(f"configs/lenet.py has no variant {variant!r}; it is NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}")
     mnist, distort = "mnist" in parts, "distort" in parts
+    config = recipe(name, mnist, distort)
     # The paper's own loss, equation 9, goes with its output layer of distances.
-    loss, rate, decay = ("lenet_map", 0.003, 1e-4) if name == "lenet5" else ("cross_entropy", 0.02, 5e-4)
+    if name == "lenet5":
+        config.optim.loss, config.optim.learning_rate, config.optim.weight_decay = "lenet_map", 0.003, 1e-4
+    if variant == "lenet5-mnist-distort":
+        # Momentum does not fit the distorted digits in twenty epochs. The paper gave every weight a rate of its own, from the curvature;
+        # Adam does from the gradients' size. Rate, length and the weaker distortions were chosen on train[55000:].
+        config.optim.name, config.optim.weight_decay, config.optim.epochs = "adamw", 0.0, 30
+        config.data.distort = (8.0, 0.1, 0.1, 1.5)
+    return config
+
+
+def recipe(name: str, mnist: bool, distort: bool) -> Config:
+    """Momentum and a cosine schedule; the embedded digits are so few that they are always distorted."""
     return Config(
         model=name,
         data=Data(
@@ -32,12 +44,11 @@ def get_config(variant: str = "lenet") -> Config:
         ),
         optim=Optim(
             name="momentum",
-            learning_rate=rate,
-            weight_decay=decay,
+            learning_rate=0.02,
+            weight_decay=5e-4,
             schedule="cosine",
             epochs=20 if mnist else 40,
             warmup=0.5,
-            loss=loss,
         ),
         eval_every=1 if mnist else 5,
         checkpoint_every=1 if mnist else 5,
