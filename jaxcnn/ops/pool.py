@@ -1,7 +1,5 @@
 """Pooling of NHWC maps: max, average, adaptive average; floor (PyTorch's default) or ceil (Caffe's) output sizes."""
 
-from collections.abc import Iterator
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -57,14 +55,37 @@ _max_pool_cpu = jax.custom_vjp(_maximum, nondiff_argnums=(1, 2, 3))
 
 def _max_pool_forward(x: Array, dims, strides, pads):
     y = _maximum(x, dims, strides, pads)
-    return y, (x, y)
+    return y, (_winners(x, y.shape, dims, strides, pads), x[:0])  # of x its shape
+
+
+def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
+    """The place in its window, counted by rows, of each window's first maximum: int8 [B, H', W', C] (int32 for windows above 127 pixels).
+
+    Found here and kept, not by comparing with the maximum in the backward pass: XLA may compute x once more there, rounded otherwise.
+    """
+    padded = lax.pad(x, np.array(-np.inf, x.dtype), [(*pad, 0) for pad in pads])
+    kind = jnp.int8 if dims[1] * dims[2] < 128 else jnp.int32
+    best, first = None, jnp.zeros(shape, kind)
+    for place, (i, j) in enumerate(_places(dims)):
+        end = (x.shape[0], i + (shape[1] - 1) * strides[1] + 1, j + (shape[2] - 1) * strides[2] + 1, x.shape[3])
+        seen = lax.slice(padded, (0, i, j, 0), end, strides)  # [B, H', W', C]
+        if best is None:
+            best = seen
+            continue
+        better = seen > best
+        first, best = jnp.where(better, jnp.array(place, kind), first), jnp.where(better, seen, best)
+    return first
+
+
+def _places(dims) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(dims[1]) for j in range(dims[2])]
 
 
 def _max_pool_backward(dims, strides, pads, saved, dy: Array):
-    x, y = saved
+    first, empty = saved
     (_, sh, sw, _), ((top, _), (left, _)) = strides, pads[1:3]
-    (b, h, w, c), (rows, columns), zero = x.shape, y.shape[1:3], np.zeros((), dy.dtype)
-    shares = [((i, j), jnp.where(won, dy, zero)) for i, j, won in _winners(x, y, dims, strides, pads)]
+    (h, w, c), (b, rows, columns, _), zero = empty.shape[1:], dy.shape, np.zeros((), dy.dtype)
+    shares = [((i, j), jnp.where(first == place, dy, zero)) for place, (i, j) in enumerate(_places(dims))]
     if (sh, sw) == (1, 1):
         placed = [
             lax.pad(share, zero, ((0, 0, 0), (i - top, h + top - i - rows, 0), (j - left, w + left - j - columns, 0), (0, 0, 0)))
@@ -81,19 +102,6 @@ def _max_pool_backward(dims, strides, pads, saved, dy: Array):
         )
     blocks = jnp.stack([jnp.stack([maps[i, j] for j in range(sw)], axis=3) for i in range(sh)], axis=2)  # [B, tall, sh, wide, sw, C]
     return (blocks.reshape(b, tall * sh, wide * sw, c)[:, top : top + h, left : left + w],)
-
-
-def _winners(x: Array, y: Array, dims, strides, pads) -> Iterator[tuple[int, int, Array]]:
-    """(i, j, bool [B, H', W', C]) for every place of the window: where the first maximum of a window of `x` lies there."""
-    lowest = np.array(-np.inf, x.dtype)
-    padded = lax.pad(x, lowest, [(*pad, 0) for pad in pads])
-    places = [(i, j) for i in range(dims[1]) for j in range(dims[2])]
-    taken = jnp.zeros(y.shape, bool)
-    for i, j in places:
-        end = (x.shape[0], i + (y.shape[1] - 1) * strides[1] + 1, j + (y.shape[2] - 1) * strides[2] + 1, x.shape[3])
-        won = (lax.slice(padded, (0, i, j, 0), end, strides) == y) & ~taken  # [B, H', W', C]
-        taken |= won
-        yield i, j, won
 
 
 _max_pool_cpu.defvjp(_max_pool_forward, _max_pool_backward)
