@@ -127,6 +127,7 @@ SCHEDULES = {
     "lenet:lenet5": (IN_EPOCHS, [(0.5, 0.003), (20.25, 0.0015), (40, 0)]),
     "lenet:lenet-mnist": (IN_EPOCHS, [(0.5, 0.02), (10.25, 0.01), (20, 0)]),
     "lenet:lenet5-mnist": (IN_EPOCHS, [(0.5, 0.003), (10.25, 0.0015), (20, 0)]),
+    "lenet:lenet5-mnist-distort": (IN_EPOCHS, [(0.5, 0.003), (15.25, 0.0015), (30, 0)]),
 }  # fmt: skip
 
 
