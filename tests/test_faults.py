@@ -12,8 +12,8 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import tarfile
+import time
 import zlib
 
 import cv2
