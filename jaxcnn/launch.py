@@ -34,12 +34,12 @@ def plan(launch: Launch, environment: Mapping[str, str]) -> dict[str, Any] | Non
         return None
     if any(value is not None for value in given.values()):
         return _checked(given)
-    tasks = int(environment.get("SLURM_STEP_NUM_TASKS") or environment.get("SLURM_NTASKS") or 1)
+    tasks = _count(environment, "SLURM_STEP_NUM_TASKS", _count(environment, "SLURM_NTASKS", 1))
     if tasks > 1:
         if "SLURM_STEP_NODELIST" not in environment:
             raise StartError(f"Slurm gave {tasks} tasks, but this is not one of them; start it with srun, or alone with --num_processes=1")
         return {"num_processes": tasks, "cluster_detection_method": "slurm"}
-    if int(environment.get("OMPI_COMM_WORLD_SIZE", 1)) > 1:
+    if _count(environment, "OMPI_COMM_WORLD_SIZE", 1) > 1:
         return {"cluster_detection_method": "ompi"}
     if "," in (environment.get("TPU_PROCESS_ADDRESSES") or environment.get("TPU_WORKER_HOSTNAMES", "")):
         return {}
@@ -50,13 +50,21 @@ def plan(launch: Launch, environment: Mapping[str, str]) -> dict[str, Any] | Non
     return {} if on_tpu_vm else None
 
 
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number from the environment, `default` where it is unset or empty; raises StartError where it is anything else."""
+    text = environment.get(name) or str(default)
+    if not text.isdecimal():
+        raise StartError(f"the environment variable {name} is {text!r}; it must be a whole number, or unset for a single process")
+    return int(text)
+
+
 def _kubernetes(environment: Mapping[str, str]) -> dict[str, Any] | None:
     """An indexed job: by the variables that scripts/jobset.yaml sets, else by asking Kubernetes, which needs its package and rights."""
     if "JAX_NUM_PROCESSES" in environment:
         given = {
             "coordinator_address": environment.get("JAX_COORDINATOR_ADDRESS"),
-            "num_processes": int(environment["JAX_NUM_PROCESSES"]),
-            "process_id": int(environment["JOB_COMPLETION_INDEX"]),
+            "num_processes": _count(environment, "JAX_NUM_PROCESSES", 1),
+            "process_id": _count(environment, "JOB_COMPLETION_INDEX", 0),
         }
         return None if given["num_processes"] == 1 else _checked(given, "JAX_COORDINATOR_ADDRESS of the pod")
     if "KUBERNETES_SERVICE_HOST" in environment and importlib.util.find_spec("kubernetes"):

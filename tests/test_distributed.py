@@ -373,3 +373,8 @@ def test_the_jobset_starts_as_many_processes_as_it_says():
     assert found is not None and found["num_processes"] == spec["parallelism"] and found["process_id"] == 1
     actions = [rule["action"] for rule in spec["podFailurePolicy"]["rules"] if 75 in rule.get("onExitCodes", {}).get("values", [])]
     assert actions == ["Ignore"] and dataclasses.asdict(Launch())["start_timeout"] == distributed.START_SECONDS
+
+
+def test_a_count_in_the_environment_that_is_no_number_is_one_sentence():
+    with pytest.raises(StartError, match="SLURM_NTASKS is 'two'; it must be a whole number"):
+        plan(Launch(), {"SLURM_NTASKS": "two"})
