@@ -13,7 +13,8 @@ Published errors in %, top-1 / top-5: `alexnet` on the validation set of 2012, t
 The paper divides the rate by ten by hand when the validation error stops falling; its code did so after epochs 25, 51 and 67 of 91.
 """
 
-from jaxcnn.config import Config, Data, Optim, Sharding, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim, Sharding
 
 VARIANTS = (
     "alexnet", "alexnet-two_gpus", "alexnet_half", "caffenet", "alexnet_owt", "alexnet_owt-modern",
@@ -24,12 +25,20 @@ MEAN_IMAGE = "statistics/imagenet2012/mean_image.npy"  # per-pixel mean (section
 
 def get_config(variant: str = "alexnet") -> Config:
     network, recipe = choose(variant, VARIANTS, __file__)
-    special = {"alexnet_d2l": dive_into_deep_learning, "alexnet_cifar10": cifar10, "caffenet": caffe}
+    special = {
+        "alexnet_d2l": dive_into_deep_learning,
+        "alexnet_cifar10": cifar10,
+        "caffenet": caffe,
+    }
     if network == "cuda_convnet":
         return figure1(recipe or "relu")
     if network == "alexnet_owt":
         return modern() if recipe == "modern" else one_weird_trick()
-    return special[network]() if network in special else paper(network, towers=2 if recipe == "two_gpus" else 1)
+    return (
+        special[network]()
+        if network in special
+        else paper(network, towers=2 if recipe == "two_gpus" else 1)
+    )
 
 
 def paper(network: str, towers: int = 1) -> Config:
@@ -106,7 +115,14 @@ def cifar10() -> Config:
     return Config(
         model="alexnet_cifar10",
         data=Data(name="cifar10", batch_size=128, augment=("shift", "flip")),
-        optim=Optim(name="momentum", learning_rate=0.01, weight_decay=5e-4, schedule="cosine", warmup=1, epochs=100),
+        optim=Optim(
+            name="momentum",
+            learning_rate=0.01,
+            weight_decay=5e-4,
+            schedule="cosine",
+            warmup=1,
+            epochs=100,
+        ),
         eval_every=5,
         checkpoint_every=5,
     )

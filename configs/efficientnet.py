@@ -14,7 +14,8 @@ statistics, which the paper does not state, is our choice. Stochastic depth (sur
 
 from typing import Any
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
 SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
 NETWORKS = tuple(f"efficientnet_{b}" for b in SIZES)

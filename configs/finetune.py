@@ -11,7 +11,8 @@ trains them too. Weights of your own: --config.init_from=runs/NAME, with the mea
 A common practice, no paper's recipe. Measured here: not run.
 """
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 from jaxcnn.models import list_models
 from jaxcnn.weights.ports import PORTS
 from jaxcnn.weights.preprocessing import preprocessing
@@ -32,9 +33,13 @@ def get_config(network: str = "resnet50") -> Config:
     choose(network, VARIANTS, __file__)
     port, seen = PORTS[network], preprocessing(network)
     frozen, heads = FAMILIES[list_models()[port.model]]
-    frozen += ("bn1_*", "bn2_*") if port.model.startswith("vgg") and port.model.endswith("_bn") else ()
+    frozen += (
+        ("bn1_*", "bn2_*") if port.model.startswith("vgg") and port.model.endswith("_bn") else ()
+    )
     heads += ("aux/fc",) if network == "inception_v3" else ()
-    fields = port.fields | ({"aux_heads": False} if network == "googlenet_bn" else {})  # whose public weights come without trained heads
+    fields = port.fields | (
+        {"aux_heads": False} if network == "googlenet_bn" else {}
+    )  # whose public weights come without trained heads
     return Config(
         model=port.model,
         model_args=", ".join(f"{name}={value!r}" for name, value in fields.items()),

@@ -15,10 +15,20 @@ are brightness, contrast and saturation here.
 
 from typing import Any
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
-VARIANTS = ("googlenet", "googlenet-quick", "googlenet-modern", "googlenet_bn", "googlenet_bn-modern", "googlenet_cifar10")
-CAFFE: dict[str, Any] = dict(name="caffe", learning_rate=0.01, momentum=0.9, weight_decay=2e-4, bias_rate=2.0, aux_weight=0.3)
+VARIANTS = (
+    "googlenet",
+    "googlenet-quick",
+    "googlenet-modern",
+    "googlenet_bn",
+    "googlenet_bn-modern",
+    "googlenet_cifar10",
+)
+CAFFE: dict[str, Any] = dict(
+    name="caffe", learning_rate=0.01, momentum=0.9, weight_decay=2e-4, bias_rate=2.0, aux_weight=0.3
+)
 
 
 def get_config(variant: str = "googlenet") -> Config:
@@ -77,7 +87,14 @@ def cifar10() -> Config:
     return Config(
         model="googlenet_cifar10",
         data=Data(name="cifar10", batch_size=128, augment=("shift", "flip")),
-        optim=Optim(name="momentum", learning_rate=0.1, weight_decay=5e-4, schedule="cosine", warmup=1, epochs=200),
+        optim=Optim(
+            name="momentum",
+            learning_rate=0.1,
+            weight_decay=5e-4,
+            schedule="cosine",
+            warmup=1,
+            epochs=200,
+        ),
         eval_every=5,
         checkpoint_every=5,
     )

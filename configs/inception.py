@@ -14,9 +14,15 @@ with batches of 32, here one batch of 1,600 with BatchNorm over 32; v4 and the r
 32 here too, as are 100 epochs and label smoothing from v3.
 """
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
-REPLICAS = {"inception_v3": 50, "inception_v4": 20, "inception_resnet_v1": 20, "inception_resnet_v2": 20}
+REPLICAS = {
+    "inception_v3": 50,
+    "inception_v4": 20,
+    "inception_resnet_v1": 20,
+    "inception_resnet_v2": 20,
+}
 NETWORKS = ("bn_inception", *REPLICAS)
 VARIANTS = (*NETWORKS, "bn_inception-x5", *(f"{name}-modern" for name in NETWORKS))
 HALF = (127.5,)  # mean and deviation: pixels in [-1, 1], as in the authors' release
@@ -27,7 +33,11 @@ def get_config(variant: str = "inception_v3") -> Config:
     if recipe == "modern":
         return modern(network)
     if network == "bn_inception":
-        return bn_inception(rate=0.0075, steps=2_100_000) if recipe == "x5" else bn_inception(rate=0.045, steps=2_700_000)
+        return (
+            bn_inception(rate=0.0075, steps=2_100_000)
+            if recipe == "x5"
+            else bn_inception(rate=0.045, steps=2_700_000)
+        )
     return rmsprop(network)
 
 

@@ -7,22 +7,34 @@
 The variant is NETWORK[-mnist][-distort], NETWORK one of lenet, lenet5, lenet_caffe.
 """
 
-from jaxcnn.config import Config, ConfigError, Data, Optim
+from jaxcnn.config.schema import Config, Data, Optim
+from jaxcnn.errors import ConfigError
 
 # MNIST's 28x28 fields are centred in the network's 32x32, so that stroke ends stay inside C1's receptive fields (section II.B).
 PAD = {"lenet": 2, "lenet5": 2, "lenet_caffe": 0}
-VARIANTS = tuple(f"{name}{data}{distort}" for name in PAD for data in ("", "-mnist") for distort in ("", "-distort"))
+VARIANTS = tuple(
+    f"{name}{data}{distort}"
+    for name in PAD
+    for data in ("", "-mnist")
+    for distort in ("", "-distort")
+)
 
 
 def get_config(variant: str = "lenet") -> Config:
     name, *parts = variant.split("-")
     if variant not in VARIANTS:
-        raise ConfigError(f"configs/lenet.py has no variant {variant!r}; it is NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}")
+        raise ConfigError(
+            f"configs/lenet.py has no variant {variant!r}; it is NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}"
+        )
     mnist, distort = "mnist" in parts, "distort" in parts
     config = recipe(name, mnist, distort)
     # The paper's own loss, equation 9, goes with its output layer of distances.
     if name == "lenet5":
-        config.optim.loss, config.optim.learning_rate, config.optim.weight_decay = "lenet_map", 0.003, 1e-4
+        config.optim.loss, config.optim.learning_rate, config.optim.weight_decay = (
+            "lenet_map",
+            0.003,
+            1e-4,
+        )
     if variant == "lenet5-mnist-distort":
         # Momentum does not fit the distorted digits in twenty epochs. The paper gave every weight a rate of its own, from the curvature;
         # Adam does from the gradients' size. Rate, length and the weaker distortions were chosen on train[55000:].

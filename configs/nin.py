@@ -11,7 +11,8 @@ The paper whitens CIFAR-10 as the maxout networks did (global contrast normalisa
 pixels are divided by their deviation. Rates, decay and epochs are those of the authors' cuda-convnet files.
 """
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
 VARIANTS = ("nin", "nin-modern", "nin_cifar10", "nin_cifar10-augmented", "nin_d2l")
 

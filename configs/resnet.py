@@ -20,13 +20,18 @@ The paper's networks with bottlenecks are the `_v1` ones. It names no span for B
 
 from typing import Any
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
 IMAGENET = (
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet50_v1", "resnet101_v1", "resnet152_v1", "plain18", "plain34"
 )  # fmt: skip
 CIFAR = ("resnet20", "resnet32", "resnet44", "resnet56", "resnet110")
-VARIANTS = (*IMAGENET, *(f"{name}-{recipe}" for name in IMAGENET for recipe in ("fb", "modern")), *CIFAR)
+VARIANTS = (
+    *IMAGENET,
+    *(f"{name}-{recipe}" for name in IMAGENET for recipe in ("fb", "modern")),
+    *CIFAR,
+)
 MEAN_IMAGE = "statistics/imagenet2012/mean_image.npy"  # per-pixel mean (section 3.4); the second command above writes it
 
 
@@ -96,12 +101,31 @@ def cifar10(network: str) -> Config:
     epochs = 128 / 50_000  # of one iteration
     drops: dict[str, Any] = {"boundaries": (32_000 * epochs, 48_000 * epochs), "learning_rate": 0.1}
     if network == "resnet110":
-        drops: dict[str, Any] = {"boundaries": (400 * epochs, *drops["boundaries"]), "learning_rate": 0.01, "values": (10.0, 1.0, 0.1)}
+        drops: dict[str, Any] = {
+            "boundaries": (400 * epochs, *drops["boundaries"]),
+            "learning_rate": 0.01,
+            "values": (10.0, 1.0, 0.1),
+        }
     return Config(
         model=network,
         model_args="bn_group_size=64",
-        data=Data(name="cifar10", batch_size=128, augment=("shift", "flip"), shift=4, pixel_mean="measured", std=(1.0,)),
-        optim=Optim(name="momentum", momentum=0.9, weight_decay=1e-4, decay_all=True, schedule="step", steps=64_000, **drops),
+        data=Data(
+            name="cifar10",
+            batch_size=128,
+            augment=("shift", "flip"),
+            shift=4,
+            pixel_mean="measured",
+            std=(1.0,),
+        ),
+        optim=Optim(
+            name="momentum",
+            momentum=0.9,
+            weight_decay=1e-4,
+            decay_all=True,
+            schedule="step",
+            steps=64_000,
+            **drops,
+        ),
         eval_every=5,
         checkpoint_every=5,
     )

@@ -22,7 +22,8 @@ Weights start from He's deviations, under which nets B to E train from scratch (
 divided by their deviation to go with them; the paper draws from a fixed deviation, needs net A for the others, and only subtracts the mean.
 """
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
 PAPER = ("vgg11", "vgg11_lrn", "vgg13", "vgg16_1x1", "vgg16", "vgg19")
 BATCH_NORM = ("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
@@ -52,7 +53,9 @@ def get_config(variant: str = "vgg16") -> Config:
     return torchvision(network) if network in BATCH_NORM else paper(network, *STAGES[recipe])
 
 
-def paper(network: str, scale: tuple[int, int], rate: float, init_from: str, fresh: tuple[str, ...]) -> Config:
+def paper(
+    network: str, scale: tuple[int, int], rate: float, init_from: str, fresh: tuple[str, ...]
+) -> Config:
     """Evaluated at Q = the middle of the training scale. The rate of the jittered stage is not stated: it is that of S = 384."""
     return Config(
         model=network,
@@ -74,10 +77,21 @@ def torchvision(network: str) -> Config:
         model=network,
         model_args="bn_group_size=32",  # the 32 images of one of eight GPUs
         data=Data(
-            name="imagenet2012", eval_split="validation", batch_size=256, area=(0.08, 1.0), crop_fraction=224 / 256, augment=("flip",)
+            name="imagenet2012",
+            eval_split="validation",
+            batch_size=256,
+            area=(0.08, 1.0),
+            crop_fraction=224 / 256,
+            augment=("flip",),
         ),
         optim=Optim(
-            name="momentum", learning_rate=0.01, weight_decay=1e-4, decay_all=True, schedule="step", boundaries=(30.0, 60.0), epochs=90
+            name="momentum",
+            learning_rate=0.01,
+            weight_decay=1e-4,
+            decay_all=True,
+            schedule="step",
+            boundaries=(30.0, 60.0),
+            epochs=90,
         ),
     )
 
@@ -101,7 +115,14 @@ def cifar10() -> Config:
     return Config(
         model="vgg16_cifar10",
         data=Data(name="cifar10", batch_size=128, augment=("shift", "flip")),
-        optim=Optim(name="momentum", learning_rate=0.1, weight_decay=5e-4, decay_all=True, schedule="cosine", epochs=200),
+        optim=Optim(
+            name="momentum",
+            learning_rate=0.1,
+            weight_decay=5e-4,
+            decay_all=True,
+            schedule="cosine",
+            epochs=200,
+        ),
         eval_every=5,
         checkpoint_every=5,
     )

@@ -11,11 +11,14 @@ Three things differ from the text. It cuts ten fixed crops, corners and centre w
 crops are drawn at random. It states no weight decay: this is AlexNet's. It lowers the rate by hand: here at a plateau.
 """
 
-from jaxcnn.config import Config, Data, Optim, choose
+from jaxcnn.config.recipes import choose
+from jaxcnn.config.schema import Config, Data, Optim
 
 NETWORKS = ("zfnet", "zfnet_wide")
 VARIANTS = (*NETWORKS, *(f"{name}-modern" for name in NETWORKS))
-MEAN_IMAGE = "statistics/imagenet2012/mean_image.npy"  # per-pixel mean; the first command above writes it
+MEAN_IMAGE = (
+    "statistics/imagenet2012/mean_image.npy"  # per-pixel mean; the first command above writes it
+)
 
 
 def get_config(variant: str = "zfnet") -> Config:

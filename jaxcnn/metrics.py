@@ -51,7 +51,9 @@ def add(total: dict[str, Any] | None, part: dict[str, Any]) -> dict[str, Any]:
 def summarize(sums: dict[str, Any]) -> dict[str, float]:
     """Means of sums: {loss, top1, top5, count}, top-1 and top-5 as shares in [0, 1]. Blocks until the device has them."""
     count = float(sums["count"])
-    return {name: float(sums[name]) / max(count, 1.0) for name in ("loss", "top1", "top5")} | {"count": count}
+    return {name: float(sums[name]) / max(count, 1.0) for name in ("loss", "top1", "top5")} | {
+        "count": count
+    }
 
 
 def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
@@ -78,4 +80,9 @@ def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Ca
     filled = np.where(counts > 0, counts, np.nan)
     sure = np.bincount(place, weights=confidence, minlength=bins) / filled
     accuracy = np.bincount(place, weights=np.asarray(right, np.float64), minlength=bins) / filled
-    return Calibration(float(np.nansum(counts * np.abs(accuracy - sure)) / max(len(confidence), 1)), counts, sure, accuracy)
+    return Calibration(
+        float(np.nansum(counts * np.abs(accuracy - sure)) / max(len(confidence), 1)),
+        counts,
+        sure,
+        accuracy,
+    )

@@ -24,12 +24,13 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from jaxcnn.benchmark import DTYPES, Row, lowering_times, step_times
-from jaxcnn.collectives import train_step_row
-from jaxcnn.config import Config, Data, Sharding
-from jaxcnn.data.speed import compare, pipeline_speed
+from jaxcnn.config.schema import Config, Data, Sharding
 from jaxcnn.main import parse as parse_config
-from jaxcnn.overhead import augmentation_times, loop_times
+from jaxcnn.measure.loop import augmentation_times, loop_times
+from jaxcnn.measure.lowerings import lowering_times
+from jaxcnn.measure.pipeline import compare, pipeline_speed
+from jaxcnn.measure.steps import DTYPES, Row, step_times
+from jaxcnn.train.rehearsal import train_step_row
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,11 +52,29 @@ def main(arguments: list[str] | None = None) -> int:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options; `mode` is the key of `MODES` that a flag selects."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", metavar="A,B", help="names, separated by commas; scripts/summarize.py lists them")
-    parser.add_argument("--batch", type=positive, default=8, help="images a step (default 8); --collectives: on each device of data")
-    parser.add_argument("--image-size", type=positive, default=224, metavar="S", help="S x S pixels (default 224)")
-    parser.add_argument("--precision", choices=DTYPES, default="fp32", help="of the computation; parameters stay float32")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--models",
+        metavar="A,B",
+        help="names, separated by commas; scripts/summarize.py lists them",
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive,
+        default=8,
+        help="images a step (default 8); --collectives: on each device of data",
+    )
+    parser.add_argument(
+        "--image-size", type=positive, default=224, metavar="S", help="S x S pixels (default 224)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=DTYPES,
+        default="fp32",
+        help="of the computation; parameters stay float32",
+    )
     parser.add_argument("-n", type=positive, default=5, help="timed runs (default 5)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     modes = parser.add_mutually_exclusive_group()
@@ -64,25 +83,56 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         ("loop", "the training loop of --config"),
         ("augmentation", "the augmentation of --config, as a share of its training step"),
         ("pipeline", "the input pipeline"),
-        ("collectives", "nothing: count what the devices of --mesh exchange in a training step of --models"),
+        (
+            "collectives",
+            "nothing: count what the devices of --mesh exchange in a training step of --models",
+        ),
     ):
-        modes.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="step", help=f"time {about}")
+        modes.add_argument(
+            f"--{mode}",
+            dest="mode",
+            action="store_const",
+            const=mode,
+            default="step",
+            help=f"time {about}",
+        )
     parser.add_argument(
-        "--mesh", type=mesh, default="data=8,model=1", help="--collectives: data=D,model=M, with ,fsdp or ,slices (default data=8,model=1)"
+        "--mesh",
+        type=mesh,
+        default="data=8,model=1",
+        help="--collectives: data=D,model=M, with ,fsdp or ,slices (default data=8,model=1)",
     )
     parser.add_argument(
-        "--model-args", default="", metavar="A=1,B=2", help="--collectives: fields of the networks, such as bn_group_size=16"
+        "--model-args",
+        default="",
+        metavar="A=1,B=2",
+        help="--collectives: fields of the networks, such as bn_group_size=16",
     )
     parser.add_argument(
         "--config",
         default="configs/lenet.py",
         help="--loop, --augmentation: config file with an optional :variant; --config.FIELD=VALUE as in training",
     )
-    parser.add_argument("--dataset", default="imagenet2012", help="--pipeline: dataset name (default imagenet2012)")
-    parser.add_argument("--data-dir", default="", help="--loop, --augmentation, --pipeline: TFDS data directory")
-    parser.add_argument("--threads", type=positive, default=1, help="--pipeline: decoding threads (default 1)")
-    parser.add_argument("--compare", action="store_true", help="--pipeline: beside Pillow, as torchvision uses it, by turns in one sitting")
-    parser.add_argument("--tf-python", default="", metavar="PYTHON", help="--compare: an interpreter with TensorFlow, to add tf.data")
+    parser.add_argument(
+        "--dataset", default="imagenet2012", help="--pipeline: dataset name (default imagenet2012)"
+    )
+    parser.add_argument(
+        "--data-dir", default="", help="--loop, --augmentation, --pipeline: TFDS data directory"
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=1, help="--pipeline: decoding threads (default 1)"
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="--pipeline: beside Pillow, as torchvision uses it, by turns in one sitting",
+    )
+    parser.add_argument(
+        "--tf-python",
+        default="",
+        metavar="PYTHON",
+        help="--compare: an interpreter with TensorFlow, to add tf.data",
+    )
     options, options.settings = parser.parse_known_args(arguments)
     for setting in options.settings:
         if not setting.startswith("--config."):
@@ -103,14 +153,24 @@ def mesh(text: str) -> Sharding:
     """data=D,model=M as a mesh; `fsdp` splits the state over data, `slices` the linear layers over model."""
     sizes = re.fullmatch(r"data=([1-9]\d*),model=([1-9]\d*)(,fsdp)?(,slices)?", text)
     if sizes is None:
-        raise argparse.ArgumentTypeError(f"expected data=D,model=M, with ,fsdp or ,slices behind it, found {text!r}")
-    return Sharding(int(sizes[1]), int(sizes[2]), fsdp=bool(sizes[3]), model_parallel_linear=bool(sizes[4]))
+        raise argparse.ArgumentTypeError(
+            f"expected data=D,model=M, with ,fsdp or ,slices behind it, found {text!r}"
+        )
+    return Sharding(
+        int(sizes[1]), int(sizes[2]), fsdp=bool(sizes[3]), model_parallel_linear=bool(sizes[4])
+    )
 
 
 def steps(options: argparse.Namespace) -> Iterator[Row]:
     """The default mode: whole networks."""
     names = options.models.split(",")
-    return step_times(names, batch=options.batch, image_size=options.image_size, precision=options.precision, n=options.n)
+    return step_times(
+        names,
+        batch=options.batch,
+        image_size=options.image_size,
+        precision=options.precision,
+        n=options.n,
+    )
 
 
 def lowerings(options: argparse.Namespace) -> Iterator[Row]:
@@ -131,29 +191,57 @@ def augmentation(options: argparse.Namespace) -> Iterator[Row]:
 def named_config(options: argparse.Namespace) -> Config:
     """The config of --config, --data-dir and --config.FIELD=VALUE."""
     where = [f"--config.data.data_dir={options.data_dir}"] if options.data_dir else []
-    return parse_config(["benchmark", f"--config={options.config}", "--workdir=unused", *where, *options.settings])[0]
+    return parse_config(
+        ["benchmark", f"--config={options.config}", "--workdir=unused", *where, *options.settings]
+    )[0]
 
 
 def pipeline(options: argparse.Namespace) -> Iterator[Row]:
     """--pipeline: decode, random-resized crop, batch."""
-    data = Data(name=options.dataset, data_dir=options.data_dir, batch_size=64, threads=options.threads, area=(0.08, 1.0), resident="no")
+    data = Data(
+        name=options.dataset,
+        data_dir=options.data_dir,
+        batch_size=64,
+        threads=options.threads,
+        area=(0.08, 1.0),
+        resident="no",
+    )
     if not options.compare:
         yield {"dataset": options.dataset} | pipeline_speed(data, image_size=options.image_size)
         return
     taken = compare(data, threads=options.threads, rounds=options.n, tf_python=options.tf_python)
     for name, row in taken.items():
-        times = round(taken["jaxcnn"]["img_s"] / row["img_s"], 2), round(taken["jaxcnn"]["img_cpu_s"] / row["img_cpu_s"], 2)
-        yield {"pipeline": name, "threads": options.threads, **row, "jaxcnn_times": times[0], "jaxcnn_cpu_times": times[1], "n": options.n}
+        times = (
+            round(taken["jaxcnn"]["img_s"] / row["img_s"], 2),
+            round(taken["jaxcnn"]["img_cpu_s"] / row["img_cpu_s"], 2),
+        )
+        yield {
+            "pipeline": name,
+            "threads": options.threads,
+            **row,
+            "jaxcnn_times": times[0],
+            "jaxcnn_cpu_times": times[1],
+            "n": options.n,
+        }
 
 
 def collectives(options: argparse.Namespace) -> Iterator[Row]:
     """--collectives: on the devices of this machine, or on as many virtual ones of its CPU."""
     flags, place = os.environ.get("XLA_FLAGS", ""), options.mesh
-    if "xla_force_host_platform_device_count" not in flags:  # read when the first array is made; means nothing to GPUs and TPUs
-        os.environ["XLA_FLAGS"] = f"{flags} --xla_force_host_platform_device_count={place.data * place.model}".strip()
+    if (
+        "xla_force_host_platform_device_count" not in flags
+    ):  # read when the first array is made; means nothing to GPUs and TPUs
+        os.environ["XLA_FLAGS"] = (
+            f"{flags} --xla_force_host_platform_device_count={place.data * place.model}".strip()
+        )
     precision = {"fp32": "float32", "bf16": "bfloat16"}[options.precision]
     for name in options.models.split(","):
-        settings = dict(batch=options.batch, image_size=options.image_size, model_args=options.model_args, precision=precision)
+        settings = dict(
+            batch=options.batch,
+            image_size=options.image_size,
+            model_args=options.model_args,
+            precision=precision,
+        )
         row = train_step_row(name, place, **settings)
         yield row if options.json else readable(row)
 
@@ -161,15 +249,22 @@ def collectives(options: argparse.Namespace) -> Iterator[Row]:
 def readable(row: Row) -> Row:
     """A row of --collectives with count and bytes of a kind in one column."""
     kinds = [key for key in row if f"{key}_bytes" in row]
-    shown = {key: row[key] for key in ("model", "mesh", "model_args", "batch")} | {"parameters": f"{row['parameter_bytes'] / 1e6:,.1f} MB"}
-    shown |= {kind: f"{row[kind]}, {row[f'{kind}_bytes'] / 1e6:,.1f} MB" if row[kind] else "0" for kind in kinds}
+    shown = {key: row[key] for key in ("model", "mesh", "model_args", "batch")} | {
+        "parameters": f"{row['parameter_bytes'] / 1e6:,.1f} MB"
+    }
+    shown |= {
+        kind: f"{row[kind]}, {row[f'{kind}_bytes'] / 1e6:,.1f} MB" if row[kind] else "0"
+        for kind in kinds
+    }
     return shown | {"donated": f"{row['donated']:.0%}"}
 
 
 def table(rows: list[Row]) -> Table:
     """The rows for a reader; what is the same in all of them by nature is left out."""
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    columns = [column for column in rows[0] if column not in ("framework", "device")] if rows else []
+    columns = (
+        [column for column in rows[0] if column not in ("framework", "device")] if rows else []
+    )
     for column in columns:
         shown.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
     for row in rows:

@@ -10,30 +10,53 @@ import pathlib
 import re
 import sys
 
-from jaxcnn import logs, predictions, protocols, report
-from jaxcnn.checkpoint import CheckpointError
-from jaxcnn.config import ConfigError
-from jaxcnn.data import DataError
-from jaxcnn.evaluate import evaluate
+from jaxcnn.errors import CheckpointError, ConfigError, DataError
+from jaxcnn.evaluate import predictions, protocols, report
+from jaxcnn.evaluate.evaluation import evaluate
+from jaxcnn.run import logs
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--workdir", required=True, help="a run's workdir, imported weights or a predictions .npz; several with commas: an ensemble"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--protocol", default="center", help=f"{protocols.NAMES}; NAME@Q,Q sets the short sides in pixels")
+    parser.add_argument(
+        "--workdir",
+        required=True,
+        help="a run's workdir, imported weights or a predictions .npz; several with commas: an ensemble",
+    )
+    parser.add_argument(
+        "--protocol",
+        default="center",
+        help=f"{protocols.NAMES}; NAME@Q,Q sets the short sides in pixels",
+    )
     parser.add_argument("--dataset", help="default: the first run's")
-    parser.add_argument("--best", action="store_true", help="the checkpoint with the best evaluation instead of the newest")
+    parser.add_argument(
+        "--best",
+        action="store_true",
+        help="the checkpoint with the best evaluation instead of the newest",
+    )
     parser.add_argument("--split", help="default: the first run's evaluation split")
     parser.add_argument("--data-dir", help="default: where the first run found its data")
     parser.add_argument(
-        "--batch-size", type=int, default=0, help="images of the network's size on the devices at a time; default: the run's"
+        "--batch-size",
+        type=int,
+        default=0,
+        help="images of the network's size on the devices at a time; default: the run's",
     )
-    parser.add_argument("--predictions", metavar="FILE.npz", help="save probabilities, labels and record keys; ensembles take such files")
-    parser.add_argument("--table", help="Markdown table of results to which a row is added; default: evaluations.md in the first workdir")
-    parser.add_argument("--pictures", metavar="DIR", help="default: evaluation/SPLIT_PROTOCOL in the first workdir")
+    parser.add_argument(
+        "--predictions",
+        metavar="FILE.npz",
+        help="save probabilities, labels and record keys; ensembles take such files",
+    )
+    parser.add_argument(
+        "--table",
+        help="Markdown table of results to which a row is added; default: evaluations.md in the first workdir",
+    )
+    parser.add_argument(
+        "--pictures", metavar="DIR", help="default: evaluation/SPLIT_PROTOCOL in the first workdir"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser.parse_args(argv)
 

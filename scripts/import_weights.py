@@ -18,13 +18,19 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.checkpoint import CheckpointError, save_variables
-from jaxcnn.weights import from_torch, with_new_head
+from jaxcnn.checkpoint.variables import save_variables
+from jaxcnn.errors import CheckpointError
+from jaxcnn.weights.finetune import with_new_head
 from jaxcnn.weights.labels import class_names, synsets
 from jaxcnn.weights.ports import find, translate
 from jaxcnn.weights.preprocessing import entry_of_file, find_entry, preprocessing
+from jaxcnn.weights.torch import from_torch
 
-WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys under which training scripts keep the weights
+WRAPPERS = (
+    "state_dict",
+    "model",
+    "model_state_dict",
+)  # keys under which training scripts keep the weights
 
 
 class ImportFailed(Exception):
@@ -34,15 +40,21 @@ class ImportFailed(Exception):
 def read(path: pathlib.Path) -> dict[str, Any]:
     """The state dict in a .pth, .pt or .safetensors file."""
     if not path.is_file():
-        raise ImportFailed(f"{path} is not a file; SOURCE is a .pth, .pt or .safetensors file, or the word download")
+        raise ImportFailed(
+            f"{path} is not a file; SOURCE is a .pth, .pt or .safetensors file, or the word download"
+        )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if path.suffix not in (".pth", ".pt"):
-        raise ImportFailed(f"{path} ends in {path.suffix or 'nothing'}; expected .pth, .pt or .safetensors")
+        raise ImportFailed(
+            f"{path} ends in {path.suffix or 'nothing'}; expected .pth, .pt or .safetensors"
+        )
     try:
         import torch
     except ImportError:
-        raise ImportFailed(f"{path.suffix} files are read by torch, which is not installed: pip install -e '.[torch]'") from None
+        raise ImportFailed(
+            f"{path.suffix} files are read by torch, which is not installed: pip install -e '.[torch]'"
+        ) from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -51,7 +63,9 @@ def read(path: pathlib.Path) -> dict[str, Any]:
             "save model.state_dict() alone and import that"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ImportFailed(f"{path} is not a PyTorch file or is damaged: {_line(error)}; download it again") from None
+        raise ImportFailed(
+            f"{path} is not a PyTorch file or is damaged: {_line(error)}; download it again"
+        ) from None
     return unwrap(state, path)
 
 
@@ -60,11 +74,15 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
     except ImportError:
-        raise ImportFailed(".safetensors files are read by safetensors, which is not installed: pip install safetensors") from None
+        raise ImportFailed(
+            ".safetensors files are read by safetensors, which is not installed: pip install safetensors"
+        ) from None
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ImportFailed(f"{path} is not a safetensors file or is damaged: {_line(error)}; download it again") from None
+        raise ImportFailed(
+            f"{path} is not a safetensors file or is damaged: {_line(error)}; download it again"
+        ) from None
 
 
 def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
@@ -72,9 +90,13 @@ def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
     for key in WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    arrays = isinstance(state, dict) and all(isinstance(key, str) and hasattr(value, "shape") for key, value in state.items())
+    arrays = isinstance(state, dict) and all(
+        isinstance(key, str) and hasattr(value, "shape") for key, value in state.items()
+    )
     if not arrays or not state:
-        raise ImportFailed(f"{path} holds no state dict (names to arrays) at its top or under {', '.join(WRAPPERS)}")
+        raise ImportFailed(
+            f"{path} holds no state dict (names to arrays) at its top or under {', '.join(WRAPPERS)}"
+        )
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
@@ -93,17 +115,26 @@ def download(name: str, entry: str) -> dict[str, Any]:
         raise ImportFailed(
             f"download goes through {port.library}, which cannot be imported ({_line(error)}): pip install -e '.[torch]'"
         ) from None
-    except Exception as error:  # the network, a proxy, the disk: each library wraps these in types of its own
+    except (
+        Exception
+    ) as error:  # the network, a proxy, the disk: each library wraps these in types of its own
         raise ImportFailed(
             f"{port.library} could not download {port.entry} {entry} ({type(error).__name__}: {_line(error)}); "
             "fetch the file where there is a network and give its path as SOURCE"
         ) from None
 
 
-def convert(name: str, state: dict[str, Any], num_classes: int | None, key: jax.Array) -> tuple[dict[str, Any], dict[str, Any]]:
+def convert(
+    name: str, state: dict[str, Any], num_classes: int | None, key: jax.Array
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """(variables, model fields): with as many classes as the weights have, or a fresh head of `num_classes`."""
     port = find(name)
-    head = next(theirs for theirs in (translate(layer, port.rows)[0] for layer in ("fc8", "fc") if _named(layer, port.rows)))
+    head = next(
+        theirs
+        for theirs in (
+            translate(layer, port.rows)[0] for layer in ("fc8", "fc") if _named(layer, port.rows)
+        )
+    )
     given = np.shape(state[f"{head}.weight"])[0] if f"{head}.weight" in state else 1000
     fields: dict[str, Any] = {"num_classes": int(given)}
     if port.aux and not any(key.startswith(port.aux) for key in state):
@@ -119,7 +150,9 @@ def _named(layer: str, rows: Any) -> bool:
     return any(row[0] == layer for row in rows)
 
 
-def metadata_of(name: str, fields: dict[str, Any], entry: str, source: str, imagenet: bool) -> dict[str, Any]:
+def metadata_of(
+    name: str, fields: dict[str, Any], entry: str, source: str, imagenet: bool
+) -> dict[str, Any]:
     """What evaluation and prediction must know of these weights."""
     count = fields["num_classes"]
     names = list(class_names()) if imagenet else [f"class {i}" for i in range(count)]
@@ -128,7 +161,9 @@ def metadata_of(name: str, fields: dict[str, Any], entry: str, source: str, imag
         "model_args": fields,
         "preprocessing": preprocessing(name, entry),  # RGB; mean and std on the 0-255 scale
         "class_names": names,
-        "label_order": "ImageNet synsets in alphabetical order" if imagenet else "unknown: these classes are not ImageNet's 1000",
+        "label_order": "ImageNet synsets in alphabetical order"
+        if imagenet
+        else "unknown: these classes are not ImageNet's 1000",
         "synsets": list(synsets()) if imagenet else [],
         "source": source,
     }
@@ -141,13 +176,21 @@ def _line(error: BaseException) -> str:
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("name", metavar="NAME", help="the network, such as resnet50 or tf_efficientnet_b0")
-    parser.add_argument("source", metavar="SOURCE", help="a .pth, .pt or .safetensors file, or the word download")
+    parser.add_argument(
+        "name", metavar="NAME", help="the network, such as resnet50 or tf_efficientnet_b0"
+    )
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a .pth, .pt or .safetensors file, or the word download"
+    )
     parser.add_argument("--out", help="directory to write (default: weights/NAME)")
     parser.add_argument(
-        "--weights", default="", help="which published weights: IMAGENET1K_V2, ns_jft_in1k ... (default: read off the file's name)"
+        "--weights",
+        default="",
+        help="which published weights: IMAGENET1K_V2, ns_jft_in1k ... (default: read off the file's name)",
     )
-    parser.add_argument("--num-classes", type=int, help="attach a fresh last layer for this many classes")
+    parser.add_argument(
+        "--num-classes", type=int, help="attach a fresh last layer for this many classes"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the fresh last layer")
     return parser.parse_args(argv)
 
@@ -169,7 +212,9 @@ def run(args: argparse.Namespace) -> str:
     arrays = jax.tree.leaves(variables)
     total = sum(int(np.size(array)) for array in arrays)
     assumed = (
-        "" if known or args.source == "download" else f" The file's name says not which weights these are: --weights {entry} was assumed."
+        ""
+        if known or args.source == "download"
+        else f" The file's name says not which weights these are: --weights {entry} was assumed."
     )
     return f"wrote {out}: {len(arrays)} arrays, {total:,} numbers, {fields['num_classes']} classes.{assumed}"
 

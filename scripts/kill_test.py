@@ -26,15 +26,29 @@ import threading
 import time
 
 LAUNCHER = pathlib.Path(__file__).with_name("launch_local.py")
-DEFAULTS = ("optim.epochs=12", "checkpoint_every=0.5", "eval_every=2", "log_every=20", "tensorboard=False")
+DEFAULTS = (
+    "optim.epochs=12",
+    "checkpoint_every=0.5",
+    "eval_every=2",
+    "log_every=20",
+    "tensorboard=False",
+)
 
 
-def command(config: str, workdir: pathlib.Path, settings: list[str], processes: int = 1, restarts: int = 0) -> list[str]:
+def command(
+    config: str, workdir: pathlib.Path, settings: list[str], processes: int = 1, restarts: int = 0
+) -> list[str]:
     """The training command of one sitting, or of a launcher that starts `restarts` more."""
     arguments = [f"--config={config}", f"--workdir={workdir}", *(f"--config.{s}" for s in settings)]
     if processes == 1:
         return [sys.executable, "-m", "jaxcnn.main", *arguments]
-    launcher = [sys.executable, str(LAUNCHER), f"--processes={processes}", f"--max-restarts={restarts}", "--grace=0.5"]
+    launcher = [
+        sys.executable,
+        str(LAUNCHER),
+        f"--processes={processes}",
+        f"--max-restarts={restarts}",
+        "--grace=0.5",
+    ]
     return [*launcher, "--", *arguments]
 
 
@@ -46,17 +60,30 @@ def final_row(workdir: pathlib.Path) -> dict | None:
     return row if row.get("final") else None
 
 
-def undisturbed(config: str, workdir: pathlib.Path, settings: list[str], processes: int = 1) -> tuple[str, float]:
+def undisturbed(
+    config: str, workdir: pathlib.Path, settings: list[str], processes: int = 1
+) -> tuple[str, float]:
     """(digest, wall seconds) of a run that nobody kills."""
     start = time.monotonic()
-    done = subprocess.run(command(config, workdir, settings, processes), capture_output=True, text=True)
+    done = subprocess.run(
+        command(config, workdir, settings, processes), capture_output=True, text=True
+    )
     row = final_row(workdir)
     if done.returncode or row is None:
-        raise SystemExit(f"the undisturbed run failed with exit code {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        raise SystemExit(
+            f"the undisturbed run failed with exit code {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
+        )
     return row["digest"], time.monotonic() - start
 
 
-def killed(config: str, workdir: pathlib.Path, settings: list[str], kills: int, wall: float, rng: random.Random) -> tuple[set[str], int]:
+def killed(
+    config: str,
+    workdir: pathlib.Path,
+    settings: list[str],
+    kills: int,
+    wall: float,
+    rng: random.Random,
+) -> tuple[set[str], int]:
     """(digests of the runs that finished, sittings) after `kills` kills, each at a moment uniform in [0, wall] of a sitting.
 
     A run that finishes before all kills are spent is followed by another one.
@@ -66,7 +93,12 @@ def killed(config: str, workdir: pathlib.Path, settings: list[str], kills: int, 
     while True:
         sittings += 1
         start = time.monotonic()
-        process = subprocess.Popen(command(config, workdir, settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        process = subprocess.Popen(
+            command(config, workdir, settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         try:
             output, _ = process.communicate(timeout=rng.uniform(0, wall) if hits < kills else None)
         except subprocess.TimeoutExpired:
@@ -76,10 +108,14 @@ def killed(config: str, workdir: pathlib.Path, settings: list[str], kills: int, 
             print(f"  kill {hits}/{kills}, at step {last_step(workdir)}", flush=True)
             continue
         if process.returncode:
-            raise SystemExit(f"sitting {sittings} failed with exit code {process.returncode}:\n{output[-4000:]}")
+            raise SystemExit(
+                f"sitting {sittings} failed with exit code {process.returncode}:\n{output[-4000:]}"
+            )
         row = final_row(workdir)
         if row is None:
-            raise SystemExit(f"sitting {sittings} said it had finished, but metrics.jsonl has no final row")
+            raise SystemExit(
+                f"sitting {sittings} said it had finished, but metrics.jsonl has no final row"
+            )
         digests.add(row["digest"])
         if hits == kills:
             return digests, sittings
@@ -93,7 +129,9 @@ class Launched:
     def __init__(self, arguments: list[str], kills: int, wall: float, rng: random.Random):
         self.kills, self.wall, self.rng = kills, wall, rng
         self.hits, self.lines = 0, collections.deque(maxlen=60)
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def run(self, workdir: pathlib.Path) -> int:
         """The launcher's exit code; `hits` counts the kills after which it had to start anew."""
@@ -122,17 +160,27 @@ class Launched:
 
 
 def killed_together(
-    config: str, workdir: pathlib.Path, settings: list[str], kills: int, wall: float, rng: random.Random, processes: int
+    config: str,
+    workdir: pathlib.Path,
+    settings: list[str],
+    kills: int,
+    wall: float,
+    rng: random.Random,
+    processes: int,
 ) -> tuple[set[str], int]:
     """`killed` for a run of several processes: (digests of the runs that finished, sittings)."""
     digests: set[str] = set()
     hits = sittings = 0
     while hits < kills or not digests:
-        launched = Launched(command(config, workdir, settings, processes, kills - hits), kills - hits, wall, rng)
+        launched = Launched(
+            command(config, workdir, settings, processes, kills - hits), kills - hits, wall, rng
+        )
         code, row = launched.run(workdir), final_row(workdir)
         hits, sittings = hits + launched.hits, sittings + launched.hits + 1
         if code or row is None:
-            raise SystemExit(f"sitting {sittings} failed with exit code {code}:\n{''.join(launched.lines)}")
+            raise SystemExit(
+                f"sitting {sittings} failed with exit code {code}:\n{''.join(launched.lines)}"
+            )
         digests.add(row["digest"])
         workdir = workdir.with_name(f"{workdir.name}+")
     return digests, sittings
@@ -140,17 +188,29 @@ def killed_together(
 
 def last_step(workdir: pathlib.Path) -> int:
     """The newest checkpoint's step, 0 without one."""
-    return max((int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()), default=0)
+    return max(
+        (int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()), default=0
+    )
 
 
 def main() -> int:
     """Runs the trials and prints one line each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", default="configs/lenet.py")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a setting, --config.FIELD=VALUE")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="a setting, --config.FIELD=VALUE",
+    )
     parser.add_argument("--kills", type=int, default=20, help="kills a run")
     parser.add_argument("--runs", type=int, default=1, help="runs, each with its own seed")
-    parser.add_argument("--processes", type=int, default=1, help="processes of a run, on this machine")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="processes of a run, on this machine"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     args = parser.parse_args()
     rng, equal = random.Random(args.seed), 0
@@ -158,14 +218,21 @@ def main() -> int:
         for run in range(args.runs):
             settings = [*DEFAULTS, *args.set, f"seed={run}"]
             base = pathlib.Path(folder) / str(run)
-            expected, wall = undisturbed(args.config, base / "undisturbed", settings, args.processes)
+            expected, wall = undisturbed(
+                args.config, base / "undisturbed", settings, args.processes
+            )
             print(f"run {run}: undisturbed {wall:.1f} s, digest {expected[:16]}", flush=True)
             given = (args.config, base / "killed", settings, args.kills, wall, rng)
-            found, sittings = killed(*given) if args.processes == 1 else killed_together(*given, args.processes)
+            found, sittings = (
+                killed(*given) if args.processes == 1 else killed_together(*given, args.processes)
+            )
             equal += found == {expected}
             listed = ", ".join(sorted(digest[:16] for digest in found))
             verdict = "equal" if found == {expected} else "DIFFERENT"
-            print(f"run {run}: {args.kills} kills in {sittings} sittings, digest {listed}: {verdict}", flush=True)
+            print(
+                f"run {run}: {args.kills} kills in {sittings} sittings, digest {listed}: {verdict}",
+                flush=True,
+            )
     print(f"{args.runs * args.kills} kills, {equal} of {args.runs} digests equal")
     return 0 if equal == args.runs else 1
 

@@ -20,7 +20,7 @@ import threading
 import time
 from types import FrameType
 
-EXIT_USAGE, EXIT_INTERRUPTED = 2, 75
+EXIT_USAGE, STOPPED = 2, 75
 
 
 def free_port() -> int:
@@ -32,7 +32,9 @@ def free_port() -> int:
 
 def environment(devices: int) -> dict[str, str]:
     """This environment with `devices` virtual CPU devices, and lines that come out as they are written."""
-    flags = re.sub(r"--xla_force_host_platform_device_count=\d+", "", os.environ.get("XLA_FLAGS", ""))
+    flags = re.sub(
+        r"--xla_force_host_platform_device_count=\d+", "", os.environ.get("XLA_FLAGS", "")
+    )
     flags = f"{flags} --xla_force_host_platform_device_count={devices}".strip()
     return os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONUNBUFFERED": "1"}
 
@@ -44,7 +46,11 @@ def say(text: str) -> None:
 
 def ending(code: int) -> str:
     """How a process with that exit code ended, in words."""
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return (
+        f"was killed by {signal.Signals(-code).name}"
+        if code < 0
+        else f"ended with exit code {code}"
+    )
 
 
 class Sitting:
@@ -54,17 +60,25 @@ class Sitting:
         address = f"127.0.0.1:{free_port()}"
         self.processes: list[subprocess.Popen] = []
         for number in range(processes):
-            place = [f"--coordinator_address={address}", f"--num_processes={processes}", f"--process_id={number}"]
+            place = [
+                f"--coordinator_address={address}",
+                f"--num_processes={processes}",
+                f"--process_id={number}",
+            ]
             process = subprocess.Popen(
                 [sys.executable, *command, *place], env=environment(devices),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                 start_new_session=True,  # Ctrl-C reaches the launcher alone, which passes it on once: a second one would end them at once
             )  # fmt: skip
             self.processes.append(process)
-        self._readers = [threading.Thread(target=self._print, args=(i,), daemon=True) for i in range(processes)]
+        self._readers = [
+            threading.Thread(target=self._print, args=(i,), daemon=True) for i in range(processes)
+        ]
         for reader in self._readers:
             reader.start()
-        say(f"{processes} processes of {devices} devices at {address}: pids {' '.join(str(p.pid) for p in self.processes)}")
+        say(
+            f"{processes} processes of {devices} devices at {address}: pids {' '.join(str(p.pid) for p in self.processes)}"
+        )
 
     def _print(self, number: int) -> None:
         stream = self.processes[number].stdout
@@ -84,10 +98,12 @@ class Sitting:
         first: int | None = None
         deadline = float("inf")
         while None in (seen := [process.poll() for process in self.processes]):
-            failed = [(i, code) for i, code in enumerate(seen) if code not in (None, 0, EXIT_INTERRUPTED)]
+            failed = [(i, code) for i, code in enumerate(seen) if code not in (None, 0, STOPPED)]
             if failed and first is None:
                 first, deadline = failed[0][0], time.monotonic() + grace
-                say(f"process {first} {ending(failed[0][1] or 0)}; those that still run, {seen.count(None)}, have {grace:g} s to end")
+                say(
+                    f"process {first} {ending(failed[0][1] or 0)}; those that still run, {seen.count(None)}, have {grace:g} s to end"
+                )
             if time.monotonic() > deadline:
                 self.pass_on(signal.SIGKILL)
                 deadline = float("inf")
@@ -96,8 +112,8 @@ class Sitting:
             reader.join(timeout=10)
         codes = [process.wait() for process in self.processes]
         if first is None:
-            first = next((i for i, code in enumerate(codes) if code not in (0, EXIT_INTERRUPTED)), 0)
-            if codes[first] not in (0, EXIT_INTERRUPTED):
+            first = next((i for i, code in enumerate(codes) if code not in (0, STOPPED)), 0)
+            if codes[first] not in (0, STOPPED):
                 say(f"process {first} {ending(codes[first])}")
         return [codes[first], *codes[:first], *codes[first + 1 :]]
 
@@ -122,13 +138,15 @@ class Launcher:
         """The exit code of the whole."""
         restarts = 0
         while True:
-            self.sitting = Sitting(["-m", "jaxcnn.main", *self.arguments], self.options.processes, self.options.devices)
+            self.sitting = Sitting(
+                ["-m", "jaxcnn.main", *self.arguments], self.options.processes, self.options.devices
+            )
             if self.stopping:  # the signal came while they were being started
                 self.sitting.pass_on(signal.SIGTERM)
             code, *others = self.sitting.wait(self.options.grace)
-            if code == 0 and EXIT_INTERRUPTED in others:
-                code = EXIT_INTERRUPTED
-            done = code in (0, EXIT_USAGE, EXIT_INTERRUPTED) or self.stopping
+            if code == 0 and STOPPED in others:
+                code = STOPPED
+            done = code in (0, EXIT_USAGE, STOPPED) or self.stopping
             if not done and restarts < self.options.max_restarts:
                 restarts += 1
                 say(f"restart {restarts} of {self.options.max_restarts}")
@@ -138,11 +156,20 @@ class Launcher:
 
 def main() -> int:
     """Runs the command line and returns its exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--devices", type=int, default=1, help="virtual CPU devices of each process")
+    parser.add_argument(
+        "--devices", type=int, default=1, help="virtual CPU devices of each process"
+    )
     parser.add_argument("--max-restarts", type=int, default=0)
-    parser.add_argument("--grace", type=float, default=10.0, help="seconds that the others have to end when one process has died")
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=10.0,
+        help="seconds that the others have to end when one process has died",
+    )
     parser.add_argument("arguments", nargs="+", metavar="-- ARGUMENTS", help="of jaxcnn.main")
     options = parser.parse_args()
     if min(options.processes, options.devices) < 1 or options.max_restarts < 0:

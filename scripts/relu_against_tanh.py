@@ -13,12 +13,12 @@ import json
 import pathlib
 import sys
 
-from jaxcnn import plots, train
-from jaxcnn.checkpoint import CheckpointError
-from jaxcnn.config import Config, ConfigError, Data, Optim
-from jaxcnn.data import DataError, open_source
-from jaxcnn.guard import Diverged, Interrupted, RunError
-from jaxcnn.logs import read_metrics, setup_logging
+from jaxcnn.config.schema import Config, Data, Optim
+from jaxcnn.data.sources.open import open_source
+from jaxcnn.draw import plots
+from jaxcnn.errors import CheckpointError, ConfigError, DataError, Diverged, Interrupted, RunError
+from jaxcnn.run.logs import read_metrics, setup_logging
+from jaxcnn.train import loop
 
 UNITS = {"relu": "-", "tanh": "--"}  # solid and dashed, as in the paper
 BATCH = 128
@@ -36,21 +36,51 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     for unit, (rate, errors) in curves.items():
         reached = epochs_to(errors, options.target)
-        tuned = {str(r): round(tuning_error(error_curve(workdir(unit, r, options)), options), 4) for r in options.rates}
-        print(json.dumps({"unit": unit, "rate": rate, "epochs": reached, "target": options.target, "errors": errors, "tuning": tuned}))
+        tuned = {
+            str(r): round(tuning_error(error_curve(workdir(unit, r, options)), options), 4)
+            for r in options.rates
+        }
+        print(
+            json.dumps(
+                {
+                    "unit": unit,
+                    "rate": rate,
+                    "epochs": reached,
+                    "target": options.target,
+                    "errors": errors,
+                    "tuning": tuned,
+                }
+            )
+        )
     if plots.available():
         draw(curves, options.target, options.out / "figure1.png")
     return 0
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", default="", help="TFDS data directory")
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs and of the figure")
-    parser.add_argument("--rates", type=lambda text: [float(x) for x in text.split(",")], default=[0.003, 0.01, 0.03], metavar="A,B")
+    parser.add_argument(
+        "--out", type=pathlib.Path, required=True, help="folder of the runs and of the figure"
+    )
+    parser.add_argument(
+        "--rates",
+        type=lambda text: [float(x) for x in text.split(",")],
+        default=[0.003, 0.01, 0.03],
+        metavar="A,B",
+    )
     parser.add_argument("--tune", type=int, default=2, help="epochs for each rate (default 2)")
-    parser.add_argument("--target", type=float, default=0.25, help="training error to reach (default 0.25)")
-    parser.add_argument("--most", type=int, default=60, help="epochs after which a unit that is not there is given up (default 60)")
+    parser.add_argument(
+        "--target", type=float, default=0.25, help="training error to reach (default 0.25)"
+    )
+    parser.add_argument(
+        "--most",
+        type=int,
+        default=60,
+        help="epochs after which a unit that is not there is given up (default 60)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
@@ -78,7 +108,7 @@ def run(unit: str, rate: float, epochs: int, options: argparse.Namespace) -> lis
     folder = workdir(unit, rate, options)
     if len(error_curve(folder)) < epochs:
         try:
-            train.train(config, folder)
+            loop.train(config, folder)
         except Diverged as error:  # a rate that is too high is a result of the tuning, not its end
             print(f"{folder}: {error}", file=sys.stderr)
     return error_curve(folder)
@@ -96,7 +126,10 @@ def tuning_error(errors: list[float], options: argparse.Namespace) -> float:
 
 def longest(unit: str, options: argparse.Namespace) -> tuple[float, list[float]]:
     """(rate, errors by epoch) of the rate that was best after tuning, trained until the target or --most."""
-    tuned = {rate: tuning_error(run(unit, rate, options.tune, options), options) for rate in options.rates}
+    tuned = {
+        rate: tuning_error(run(unit, rate, options.tune, options), options)
+        for rate in options.rates
+    }
     rate = min(tuned, key=lambda rate: tuned[rate])
     errors = error_curve(workdir(unit, rate, options))
     if len(errors) < options.tune:
@@ -122,10 +155,18 @@ def draw(curves: dict[str, tuple[float, list[float]]], target: float, path: path
 
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for unit, (rate, errors) in curves.items():
-        axes.plot(range(1, len(errors) + 1), errors, "k" + UNITS[unit], label=f"{unit}, rate {rate:g}")
+        axes.plot(
+            range(1, len(errors) + 1), errors, "k" + UNITS[unit], label=f"{unit}, rate {rate:g}"
+        )
         if reached := epochs_to(errors, target):
             axes.plot(reached, errors[reached - 1], "ko", markersize=4)
-            axes.annotate(f"{reached}", (reached, errors[reached - 1]), textcoords="offset points", xytext=(-4, -14), ha="right")
+            axes.annotate(
+                f"{reached}",
+                (reached, errors[reached - 1]),
+                textcoords="offset points",
+                xytext=(-4, -14),
+                ha="right",
+            )
     axes.axhline(target, color="0.6", linewidth=0.8)
     axes.set(xlabel="Epochs", ylabel="Training error rate", ylim=(0, 0.75), xlim=(0, None))
     axes.legend(frameon=False)

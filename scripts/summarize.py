@@ -22,9 +22,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing runs, so let no acceler
 from rich.console import Console
 from rich.table import Table
 
+from jaxcnn.costs.published import PUBLISHED, number
+from jaxcnn.costs.summary import Summary, summarize
 from jaxcnn.models import list_models
-from jaxcnn.published import PUBLISHED, number
-from jaxcnn.summary import Summary, summarize
 
 LEGEND = """\
 Parameters as created, auxiliary heads included; shares: % of convolutions/linear/else.
@@ -36,9 +36,21 @@ Printed: figures in print, how much more (+) this network has, without auxiliary
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the summaries of the models that match; 0, or 2 when a name matches none."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=["*"], metavar="NAME", help="a model or a shell pattern; default: all")
-    parser.add_argument("--layers", action="store_true", help="every layer with its output shape, parameters and MACs")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        default=["*"],
+        metavar="NAME",
+        help="a model or a shell pattern; default: all",
+    )
+    parser.add_argument(
+        "--layers",
+        action="store_true",
+        help="every layer with its output shape, parameters and MACs",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
     names: list[str] = []
@@ -46,12 +58,21 @@ def main(arguments: list[str] | None = None) -> int:
         matches = list_models(pattern)
         if not matches:
             near = difflib.get_close_matches(pattern, list_models(), n=4, cutoff=0.5)
-            hint = f"did you mean {', '.join(near)}?" if near else "scripts/summarize.py without a name lists them all."
+            hint = (
+                f"did you mean {', '.join(near)}?"
+                if near
+                else "scripts/summarize.py without a name lists them all."
+            )
             print(f"There is no model {pattern!r}; {hint}", file=sys.stderr)
             return 2
         names += [name for name in matches if name not in names]
     families = list_models()
-    names.sort(key=lambda name: (families[name], [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]))
+    names.sort(
+        key=lambda name: (
+            families[name],
+            [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)],
+        )
+    )
     summaries = map(summarize, names)
     if options.json:
         for summary in summaries:
@@ -77,7 +98,10 @@ def as_json(summary: Summary, layers: bool) -> dict:
         line["published"] = PUBLISHED[summary.model]._asdict()
     if layers:
         shown = ("path", "type", "kind", "output", "params", "macs")
-        line["layers"] = [{key: value for key, value in dataclasses.asdict(layer).items() if key in shown} for layer in summary.layers]
+        line["layers"] = [
+            {key: value for key, value in dataclasses.asdict(layer).items() if key in shown}
+            for layer in summary.layers
+        ]
     return line
 
 
@@ -85,13 +109,32 @@ def model_table(summaries: Iterable[Summary]) -> Iterator[Table | str]:
     """The table of all models, then its legend; it fits in 100 columns."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("model", no_wrap=True)
-    for title in ("input", "parameters", "shares", "MACs", "MB", "field", "printed", "", "MACs", "", ""):
+    for title in (
+        "input",
+        "parameters",
+        "shares",
+        "MACs",
+        "MB",
+        "field",
+        "printed",
+        "",
+        "MACs",
+        "",
+        "",
+    ):
         table.add_column(title, justify="right", no_wrap=True)
     sources: dict[str, int] = {}
     family = None
     for s in summaries:
         printed = PUBLISHED.get(s.model)
-        row = [s.model, shape(s.input_shape), f"{s.params:,}", shares(s), scaled(s.macs), megabytes(s.activation_bytes)]
+        row = [
+            s.model,
+            shape(s.input_shape),
+            f"{s.params:,}",
+            shares(s),
+            scaled(s.macs),
+            megabytes(s.activation_bytes),
+        ]
         row.append("×".join(str(side) for side in sorted(set(s.receptive_field))))
         if printed:
             row += beside(s.params - s.aux_params, printed.params) + beside(s.macs, printed.macs)
@@ -107,20 +150,34 @@ def model_table(summaries: Iterable[Summary]) -> Iterator[Table | str]:
 
 def layer_table(summary: Summary) -> Table:
     """Every layer of one model in the order of the forward pass."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title=summary.model, title_justify="left")
+    table = Table(
+        box=None,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+        title=summary.model,
+        title_justify="left",
+    )
     table.add_column("layer", overflow="fold")
     table.add_column("type")
     for title in ("output", "parameters", "MACs"):
         table.add_column(title, justify="right")
     for layer in summary.layers:
-        table.add_row(layer.path, layer.type, shape(layer.output), thousands(layer.params), thousands(layer.macs))
+        table.add_row(
+            layer.path,
+            layer.type,
+            shape(layer.output),
+            thousands(layer.params),
+            thousands(layer.macs),
+        )
     return table
 
 
 def totals(s: Summary) -> str:
     """One line below the layers."""
     heads = f", {s.aux_params:,} of them in auxiliary heads (training only)" if s.aux_params else ""
-    return f"input {shape(s.input_shape)}, {s.params:,} parameters{heads}, {s.macs:,} multiply-adds\n"
+    return (
+        f"input {shape(s.input_shape)}, {s.params:,} parameters{heads}, {s.macs:,} multiply-adds\n"
+    )
 
 
 def shape(sizes: tuple[int, ...]) -> str:
@@ -139,13 +196,17 @@ def scaled(count: float) -> str:
     """Three significant digits and a unit: 15.5G, 386M, 326k."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if count >= size:
-            return f"{count / size:.3g}{unit}" if count < 999.5 * size else f"{count / size:.0f}{unit}"
+            return (
+                f"{count / size:.3g}{unit}" if count < 999.5 * size else f"{count / size:.0f}{unit}"
+            )
     return str(int(count))
 
 
 def shares(s: Summary) -> str:
     """Percent of the parameters in convolutions, linear layers and all else."""
-    return "/".join(f"{100 * part / s.params:.0f}" for part in (s.conv_params, s.linear_params, s.other_params))
+    return "/".join(
+        f"{100 * part / s.params:.0f}" for part in (s.conv_params, s.linear_params, s.other_params)
+    )
 
 
 def beside(ours: int, printed: str) -> list[str]:

@@ -19,22 +19,31 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from jaxcnn import train
-from jaxcnn.checkpoint import CheckpointError
-from jaxcnn.config import Config, ConfigError, Data, Optim
-from jaxcnn.data import DataError, index_batches, open_source, resident_arrays, resolve
-from jaxcnn.guard import Interrupted, RunError
-from jaxcnn.logs import setup_logging
+from jaxcnn.config.schema import Config, Data, Optim
+from jaxcnn.data.pipeline.order import index_batches
+from jaxcnn.data.pipeline.resident import resident_arrays
+from jaxcnn.data.pipeline.resolve import resolve
+from jaxcnn.data.sources.open import open_source
+from jaxcnn.errors import CheckpointError, ConfigError, DataError, Interrupted, RunError
+from jaxcnn.run.logs import setup_logging
+from jaxcnn.train import loop
 
 BATCH = 128
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints one JSON object a run and a last one with both sides' means; 0, or 1 with one sentence on what went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", default="", help="TFDS data directory")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs here")
-    parser.add_argument("--seeds", type=lambda text: [int(x) for x in text.split(",")], default=[0, 1, 2], metavar="A,B")
+    parser.add_argument(
+        "--seeds",
+        type=lambda text: [int(x) for x in text.split(",")],
+        default=[0, 1, 2],
+        metavar="A,B",
+    )
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--rate", type=float, default=0.02)
     options = parser.parse_args(arguments)
@@ -46,15 +55,32 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for seed in options.seeds:
             config = recipe(seed, options)
-            result = train.train(config, options.out / f"seed{seed}")
-            for side, top1 in (("jaxcnn", result["eval_top1"]), ("torch", torch_top1(config, result["step"]))):
+            result = loop.train(config, options.out / f"seed{seed}")
+            for side, top1 in (
+                ("jaxcnn", result["eval_top1"]),
+                ("torch", torch_top1(config, result["step"])),
+            ):
                 found[side].append(top1)
-                print(json.dumps({"side": side, "seed": seed, "epochs": options.epochs, "top1": round(top1, 4)}), flush=True)
+                print(
+                    json.dumps(
+                        {
+                            "side": side,
+                            "seed": seed,
+                            "epochs": options.epochs,
+                            "top1": round(top1, 4),
+                        }
+                    ),
+                    flush=True,
+                )
     except (CheckpointError, ConfigError, DataError, RunError, Interrupted) as error:
         print(f"torch_twin.py: {error}", file=sys.stderr)
         return 1
     means = {side: round(statistics.fmean(values), 4) for side, values in found.items()}
-    deviations = {f"{side}_deviation": round(statistics.stdev(values), 4) for side, values in found.items() if len(values) > 1}
+    deviations = {
+        f"{side}_deviation": round(statistics.stdev(values), 4)
+        for side, values in found.items()
+        if len(values) > 1
+    }
     print(json.dumps(means | deviations | {"n": len(options.seeds)}))
     return 0
 
@@ -83,12 +109,16 @@ def torch_top1(config: Config, steps: int) -> float:
         return torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64))
 
     def pixels(images):
-        return ((images.float() - offset) / std).permute(0, 3, 1, 2)  # [B, 3, 32, 32], channels last in memory
+        return ((images.float() - offset) / std).permute(
+            0, 3, 1, 2
+        )  # [B, 3, 32, 32], channels last in memory
 
     torch.manual_seed(config.seed)
     network: Any = twin()
     network.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(network.parameters(), lr=config.optim.learning_rate, momentum=config.optim.momentum)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=config.optim.learning_rate, momentum=config.optim.momentum
+    )
     images, labels = images_of(data.train_split)
     batches = index_batches(len(images), data.batch_size, seed=config.seed)
     for step in track(range(steps), description=f"torch, seed {config.seed}"):
@@ -101,7 +131,10 @@ def torch_top1(config: Config, steps: int) -> float:
         optimizer.step()
     images, labels = images_of("test")
     with torch.no_grad():
-        right = sum((network(pixels(x)).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500), strict=True))
+        right = sum(
+            (network(pixels(x)).argmax(1) == y).sum().item()
+            for x, y in zip(images.split(500), labels.split(500), strict=True)
+        )
     return right / len(labels)
 
 

@@ -3,7 +3,9 @@
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
+)
 
 import fcntl
 import pathlib
@@ -22,11 +24,15 @@ REPOSITORY = pathlib.Path(__file__).parent.parent
 @pytest.fixture(scope="session")
 def test_data(tmp_path_factory) -> pathlib.Path:
     """A TFDS data directory with real mnist, cifar10 and 250 files of imagenet2012, or a skip that says where it was looked for."""
-    place = pathlib.Path(os.environ.get("JAXCNN_TEST_DATA", REPOSITORY.parent / "shared" / "data")).absolute()
+    place = pathlib.Path(
+        os.environ.get("JAXCNN_TEST_DATA", REPOSITORY.parent / "shared" / "data")
+    ).absolute()
     if (place / "mnist").is_dir():
         return place
     if not (place / "prepare.py").is_file():
-        pytest.skip(f"no test data: {place} holds neither TFDS directories nor the script that prepares them (set JAXCNN_TEST_DATA)")
+        pytest.skip(
+            f"no test data: {place} holds neither TFDS directories nor the script that prepares them (set JAXCNN_TEST_DATA)"
+        )
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent  # the workers' common folder: one of them prepares, the others wait
@@ -35,6 +41,11 @@ def test_data(tmp_path_factory) -> pathlib.Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (out / "done").is_file():
             out.mkdir(exist_ok=True)
-            subprocess.run([sys.executable, str(place / "prepare.py"), str(out)], check=True, capture_output=True, cwd=place)
+            subprocess.run(
+                [sys.executable, str(place / "prepare.py"), str(out)],
+                check=True,
+                capture_output=True,
+                cwd=place,
+            )
             (out / "done").touch()
     return out

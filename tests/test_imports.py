@@ -40,20 +40,28 @@ def imports(path, top_level_only=False):
 
 @pytest.mark.parametrize("part", sorted(ALLOWED))
 def test_imports_point_one_way(part):
-    files = [PACKAGE / f"{part}.py"] if (PACKAGE / f"{part}.py").is_file() else sorted((PACKAGE / part).rglob("*.py"))
+    files = (
+        [PACKAGE / f"{part}.py"]
+        if (PACKAGE / f"{part}.py").is_file()
+        else sorted((PACKAGE / part).rglob("*.py"))
+    )
     assert files
     names = {p.stem for p in PACKAGE.iterdir()}
     for path in files:
         for module, line in imports(path):
             parts = module.split(".")
             if parts[0] == "jaxcnn" and len(parts) > 1 and parts[1] in names:
-                assert parts[1] in ALLOWED[part] | {part}, f"{path}:{line}: {part} must not import {module}"
+                assert parts[1] in ALLOWED[part] | {part}, (
+                    f"{path}:{line}: {part} must not import {module}"
+                )
 
 
 def test_optional_packages_are_imported_inside_functions():
     for path in PACKAGE.rglob("*.py"):
         for module, line in imports(path, top_level_only=True):
-            assert module.split(".")[0] not in OPTIONAL, f"{path}:{line}: import {module} inside the function that needs it"
+            assert module.split(".")[0] not in OPTIONAL, (
+                f"{path}:{line}: import {module} inside the function that needs it"
+            )
 
 
 def test_import_is_light_and_fast():
@@ -61,10 +69,14 @@ def test_import_is_light_and_fast():
     loaded, seconds = "", []
     for _ in range(3):
         start = time.perf_counter()
-        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        loaded = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
         seconds.append(time.perf_counter() - start)
     assert not OPTIONAL & set(loaded.strip().split(","))
     baseline = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import flax.linen"], check=True)
     baseline = time.perf_counter() - baseline
-    assert min(seconds) < max(1.5, 1.5 * baseline)  # 1.5 s on an idle machine; a busy one is slow at importing flax too
+    assert min(seconds) < max(
+        1.5, 1.5 * baseline
+    )  # 1.5 s on an idle machine; a busy one is slow at importing flax too

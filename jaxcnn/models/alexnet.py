@@ -8,14 +8,34 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.layers import AvgPool, Conv, FullyConnected, Init, LocalResponseNorm, MaxPool, as_logits, check_images, he_normal, ones, zeros
+from jaxcnn.layers.basic import (
+    AvgPool,
+    Conv,
+    FullyConnected,
+    Init,
+    LocalResponseNorm,
+    MaxPool,
+    as_logits,
+    check_images,
+    he_normal,
+    ones,
+    zeros,
+)
 
 Array = jax.Array
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh}
-BIASED = ("conv2", "conv4", "conv5", "fc6", "fc7")  # the layers whose biases start at 1, so that their ReLUs start alive (section 5)
+BIASED = (
+    "conv2",
+    "conv4",
+    "conv5",
+    "fc6",
+    "fc7",
+)  # the layers whose biases start at 1, so that their ReLUs start alive (section 5)
 normal = nn.initializers.normal
-torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # PyTorch's default, +-1/sqrt(fan-in)
+torch_uniform = nn.initializers.variance_scaling(
+    1 / 3, "fan_in", "uniform"
+)  # PyTorch's default, +-1/sqrt(fan-in)
 lecun_normal = nn.initializers.lecun_normal()
 xavier_uniform = nn.initializers.xavier_uniform()
 
@@ -62,7 +82,10 @@ class AlexNet(nn.Module):
     features: tuple = (96, 256, 384, 384, 256)
     stem: tuple = (11, 4, (0, 3))  # conv1's window, stride and padding (before, after) in pixels
     groups: int = 2
-    lrn: tuple | None = (2.0, 1e-4)  # k and alpha of section 3.3, over n = 5 maps with beta = 0.75; None: no normalisation
+    lrn: tuple | None = (
+        2.0,
+        1e-4,
+    )  # k and alpha of section 3.3, over n = 5 maps with beta = 0.75; None: no normalisation
     lrn_groups: int = 1  # over all maps, as the text has it; 2: within a GPU's maps, as was run (changes maps 46-49 of 96, 126-129 of 256)
     pool_first: bool = False
     window: int = 6
@@ -72,10 +95,19 @@ class AlexNet(nn.Module):
     kernel_init: Init = normal(0.01)
     hidden_init: Init = normal(0.01)  # of fc6 and fc7
 
-    def conv(self, x: Array, name: str, features: int, window: int, groups: int = 1, **geometry: Any) -> Array:
+    def conv(
+        self, x: Array, name: str, features: int, window: int, groups: int = 1, **geometry: Any
+    ) -> Array:
         bias_init = ones if name in self.biased else zeros
         conv = Conv(
-            features, window, groups=groups, dtype=self.dtype, kernel_init=self.kernel_init, bias_init=bias_init, name=name, **geometry
+            features,
+            window,
+            groups=groups,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            bias_init=bias_init,
+            name=name,
+            **geometry,
         )
         return nn.relu(conv(x))
 
@@ -84,23 +116,36 @@ class AlexNet(nn.Module):
         pool = MaxPool(3, 2, name=f"pool{name}")
         if self.lrn is None:
             return pool(x)
-        norm = LocalResponseNorm(k=self.lrn[0], alpha=self.lrn[1], groups=self.lrn_groups, name=f"norm{name}")
+        norm = LocalResponseNorm(
+            k=self.lrn[0], alpha=self.lrn[1], groups=self.lrn_groups, name=f"norm{name}"
+        )
         return norm(pool(x)) if self.pool_first else pool(norm(x))
 
     def fully_connected(self, x: Array, name: str, window: int, train: bool) -> Array:
         drop = nn.Dropout(self.dropout_rate, deterministic=not train)
         bias_init = ones if name in self.biased else zeros
-        fc = FullyConnected(self.hidden, window, dtype=self.dtype, kernel_init=self.hidden_init, bias_init=bias_init, name=name)
+        fc = FullyConnected(
+            self.hidden,
+            window,
+            dtype=self.dtype,
+            kernel_init=self.hidden_init,
+            bias_init=bias_init,
+            name=name,
+        )
         return nn.relu(fc(drop(x))) if self.dropout_first else drop(nn.relu(fc(x)))
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
         window, stride, (before, after) = self.stem
-        last = self.window if self.class_map else 1  # the least side of pool5; three 3/2 poolings need 8 * last + 7 of conv1
+        last = (
+            self.window if self.class_map else 1
+        )  # the least side of pool5; three 3/2 poolings need 8 * last + 7 of conv1
         check_images(images, (8 * last + 6) * stride + window - before - after, type(self).__name__)
         f, g = self.features, self.groups
         x = images.astype(self.dtype)
-        x = self.conv(x, "conv1", f[0], window, stride=stride, padding=((before, after), (before, after)))  # [B,55,55,96]
+        x = self.conv(
+            x, "conv1", f[0], window, stride=stride, padding=((before, after), (before, after))
+        )  # [B,55,55,96]
         x = self.pool(x, "1")  # [B,27,27,96]
         x = self.conv(x, "conv2", f[1], 5, g, padding=2)  # [B,27,27,256]
         x = self.pool(x, "2")  # [B,13,13,256]
@@ -111,7 +156,9 @@ class AlexNet(nn.Module):
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         x = self.fully_connected(x, "fc6", self.window, train)  # [B,1,1,4096]
         x = self.fully_connected(x, "fc7", 1, train)  # [B,1,1,4096]
-        x = FullyConnected(self.num_classes, dtype=self.dtype, kernel_init=self.kernel_init, name="fc8")(x)  # [B,1,1,K]
+        x = FullyConnected(
+            self.num_classes, dtype=self.dtype, kernel_init=self.kernel_init, name="fc8"
+        )(x)  # [B,1,1,K]
         return as_logits(x, self.class_map)
 
 
@@ -124,7 +171,9 @@ class WithinMapNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         wide = x.astype(jnp.float32)
-        mean = ops.avg_pool(jnp.square(wide), 3, 1, padding=1)  # [B, H, W, C], zeros beyond the edge counted
+        mean = ops.avg_pool(
+            jnp.square(wide), 3, 1, padding=1
+        )  # [B, H, W, C], zeros beyond the edge counted
         return (wide * (1 + self.alpha * mean) ** -self.beta).astype(x.dtype)
 
 
@@ -149,7 +198,9 @@ class CudaConvnet(nn.Module):
         activation = self.activation
         if isinstance(activation, str):
             if activation not in ACTIVATIONS:
-                raise ValueError(f"CudaConvnet has no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}, or pass a function")
+                raise ValueError(
+                    f"CudaConvnet has no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}, or pass a function"
+                )
             activation = ACTIVATIONS[activation]
         kw = dict(dtype=self.dtype, kernel_init=self.kernel_init)
         x = images.astype(self.dtype)

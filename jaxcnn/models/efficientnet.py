@@ -12,7 +12,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.layers import BatchNorm, Conv, SqueezeExcite, StochasticDepth, check_images, pooled_head
+from jaxcnn.layers.basic import (
+    BatchNorm,
+    Conv,
+    SqueezeExcite,
+    StochasticDepth,
+    check_images,
+    pooled_head,
+)
 
 Array = jax.Array
 
@@ -42,12 +49,18 @@ B0 = (
 )
 # fmt: on
 STEM, HEAD = 32, 1280  # channels of stages 1 and 9
-ALPHA, BETA, GAMMA = 1.2, 1.1, 1.15  # section 3.3: depth, width, resolution for phi = 1; alpha beta^2 gamma^2 = 1.92, about 2
+ALPHA, BETA, GAMMA = (
+    1.2,
+    1.1,
+    1.15,
+)  # section 3.3: depth, width, resolution for phi = 1; alpha beta^2 gamma^2 = 1.92, about 2
 
 he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 # The authors count a depthwise kernel's fan-out as k * k, which is the fan-in of a kernel [k, k, 1, C].
 depthwise_init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
-fc_init = nn.initializers.variance_scaling(1 / 3, "fan_out", "uniform")  # uniform in +-1/sqrt(classes)
+fc_init = nn.initializers.variance_scaling(
+    1 / 3, "fan_out", "uniform"
+)  # uniform in +-1/sqrt(classes)
 
 SMALLEST = 1  # every convolution is padded by half its window, so one pixel stays one pixel
 
@@ -86,7 +99,9 @@ class ConvNorm(nn.Module):
     def __call__(self, x: Array, train: bool) -> Array:
         padding = "SAME" if self.same_padding else self.kernel_size // 2
         init = he_fan_out if self.groups == 1 else depthwise_init
-        conv = partial(self.conv, stride=self.stride, padding=padding, groups=self.groups, kernel_init=init)
+        conv = partial(
+            self.conv, stride=self.stride, padding=padding, groups=self.groups, kernel_init=init
+        )
         x = conv(self.features, self.kernel_size, name="conv")(x)  # [B, H/s, W/s, features]
         x = self.norm(name="bn")(x, train)
         return x if self.linear else nn.swish(x)
@@ -112,9 +127,15 @@ class MBConv(nn.Module):
         y = x
         if self.expansion != 1:
             y = self.layer(wide, 1, name="expand")(y, train)  # [B, H, W, wide]
-        y = self.layer(wide, self.kernel_size, stride=self.stride, groups=wide, name="depthwise")(y, train)  # [B, H/s, W/s, wide]
-        y = SqueezeExcite(max(1, channels // 4), nn.swish, dtype=y.dtype, kernel_init=he_fan_out, name="se")(y)
-        y = self.layer(self.features, 1, linear=True, name="project")(y, train)  # [B, H/s, W/s, features]
+        y = self.layer(wide, self.kernel_size, stride=self.stride, groups=wide, name="depthwise")(
+            y, train
+        )  # [B, H/s, W/s, wide]
+        y = SqueezeExcite(
+            max(1, channels // 4), nn.swish, dtype=y.dtype, kernel_init=he_fan_out, name="se"
+        )(y)
+        y = self.layer(self.features, 1, linear=True, name="project")(
+            y, train
+        )  # [B, H/s, W/s, features]
         if self.stride != 1 or channels != self.features:
             return y
         return x + StochasticDepth(self.drop_rate, name="drop")(y, train)
@@ -130,7 +151,9 @@ class Stage(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         for i, rate in enumerate(self.drop_rates):
-            x = self.block(stride=1 if i else self.stride, drop_rate=rate, name=f"block{i + 1}")(x, train)  # [B, H/s, W/s, features]
+            x = self.block(stride=1 if i else self.stride, drop_rate=rate, name=f"block{i + 1}")(
+                x, train
+            )  # [B, H/s, W/s, features]
         return x
 
 
@@ -159,17 +182,37 @@ class EfficientNet(nn.Module):
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, SMALLEST, self.name or "EfficientNet")
         conv = partial(Conv, use_bias=False, dtype=self.dtype)
-        norm = partial(BatchNorm, self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype)
+        norm = partial(
+            BatchNorm, self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype
+        )
         layer = partial(ConvNorm, conv=conv, norm=norm, same_padding=self.same_padding)
         x = images.astype(self.dtype)
-        x = layer(round_filters(STEM, self.width), 3, stride=2, name="stage1")(x, train)  # [B, 112, 112, 32]
+        x = layer(round_filters(STEM, self.width), 3, stride=2, name="stage1")(
+            x, train
+        )  # [B, 112, 112, 32]
         repeats = [round_repeats(row[-1], self.depth) for row in B0]
         total, done = sum(repeats), 0
         for i, (expansion, kernel, stride, channels, _) in enumerate(B0):
-            rates = tuple(self.stochastic_depth_rate * (done + j) / total for j in range(repeats[i]))
-            block = partial(MBConv, round_filters(channels, self.width), kernel, expansion=expansion, layer=layer)
-            x = Stage(stride, rates, block, name=f"stage{i + 2}")(x, train)  # shapes beside the rows of B0
+            rates = tuple(
+                self.stochastic_depth_rate * (done + j) / total for j in range(repeats[i])
+            )
+            block = partial(
+                MBConv,
+                round_filters(channels, self.width),
+                kernel,
+                expansion=expansion,
+                layer=layer,
+            )
+            x = Stage(stride, rates, block, name=f"stage{i + 2}")(
+                x, train
+            )  # shapes beside the rows of B0
             done += repeats[i]
         x = layer(round_filters(HEAD, self.width), 1, name="stage9")(x, train)  # [B, 7, 7, 1280]
-        head = partial(pooled_head, dropout_rate=self.dropout_rate, train=train, class_map=self.class_map, kernel_init=fc_init)
+        head = partial(
+            pooled_head,
+            dropout_rate=self.dropout_rate,
+            train=train,
+            class_map=self.class_map,
+            kernel_init=fc_init,
+        )
         return head(x, self.num_classes)  # [B, K] or [B, h, w, K]

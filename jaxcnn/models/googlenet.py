@@ -8,8 +8,27 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.branches import Branches, ConvBN, Layers, Unit, apply_layer, apply_step, conv_relu, read_step, smallest_image
-from jaxcnn.layers import Dtype, FullyConnected, Init, LocalResponseNorm, as_logits, check_images, he_normal, pooled_head
+from jaxcnn.layers.basic import (
+    Dtype,
+    FullyConnected,
+    Init,
+    LocalResponseNorm,
+    as_logits,
+    check_images,
+    he_normal,
+    pooled_head,
+)
+from jaxcnn.layers.branches import (
+    Branches,
+    ConvBN,
+    Layers,
+    Unit,
+    apply_layer,
+    apply_step,
+    conv_relu,
+    read_step,
+    smallest_image,
+)
 
 Array = jax.Array
 
@@ -32,7 +51,9 @@ VARIANTS = {
 LRN = "lrn"  # the rows that normalise
 
 
-def module(n1: int, reduce3: int, n3: int, reduce5: int, n5: int, proj: int, *, five: str = "5x5") -> Branches:
+def module(
+    n1: int, reduce3: int, n3: int, reduce5: int, n5: int, proj: int, *, five: str = "5x5"
+) -> Branches:
     """The module of figure 2b from its row of Table 1."""
     return (
         f"1x1: 1x1 {n1}",
@@ -61,7 +82,9 @@ class AuxiliaryHead(nn.Module):
             x = apply_step(read_step(self.pool), x, train, self.unit)  # [B,4,4,C] of 14x14
         x = ops.adaptive_avg_pool(x, 4)  # [B,4,4,C]
         x = self.unit(128, (1, 1), name="conv")(x, train)  # [B,4,4,128]
-        x = nn.relu(FullyConnected(1024, 4, bias_init=self.bias_init, **self.dense, name="fc1")(x))  # [B,1,1,1024]
+        x = nn.relu(
+            FullyConnected(1024, 4, bias_init=self.bias_init, **self.dense, name="fc1")(x)
+        )  # [B,1,1,1024]
         x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         x = FullyConnected(self.num_classes, **self.dense, name="fc2")(x)  # [B,1,1,K]
         if train and not self.is_initializing():
@@ -130,16 +153,37 @@ class GoogLeNet(nn.Module):
         dense = {"dtype": self.dtype, "kernel_init": self.kernel_init}
         unit = functools.partial(conv_relu, bias_init=bias_init, **dense)
         if self.batch_norm:
-            unit = functools.partial(ConvBN, momentum=self.bn_momentum, epsilon=self.bn_epsilon, group_size=self.bn_group_size, **dense)
+            unit = functools.partial(
+                ConvBN,
+                momentum=self.bn_momentum,
+                epsilon=self.bn_epsilon,
+                group_size=self.bn_group_size,
+                **dense,
+            )
         x = images.astype(self.dtype)
         for name, layer in layers:
             if layer == LRN:
-                x = LocalResponseNorm(5, alpha=1e-4 / 5, beta=0.75, k=1.0, name=name)(x)  # Caffe divides its alpha, 1e-4, by the size
+                x = LocalResponseNorm(5, alpha=1e-4 / 5, beta=0.75, k=1.0, name=name)(
+                    x
+                )  # Caffe divides its alpha, 1e-4, by the size
             else:
                 x = apply_layer(name, layer, x, train, unit)  # shapes beside the table above
             head = {"inception_4a": "aux1", "inception_4d": "aux2"}.get(name)
             if head and self.aux_heads and (train or self.is_initializing()):
-                AuxiliaryHead(self.num_classes, unit, self.aux_pool, self.aux_dropout_rate, dense, bias_init, name=head)(x, train)
+                AuxiliaryHead(
+                    self.num_classes,
+                    unit,
+                    self.aux_pool,
+                    self.aux_dropout_rate,
+                    dense,
+                    bias_init,
+                    name=head,
+                )(x, train)
         return pooled_head(
-            x, self.num_classes, dropout_rate=self.dropout_rate, train=train, class_map=self.class_map, kernel_init=self.kernel_init
+            x,
+            self.num_classes,
+            dropout_rate=self.dropout_rate,
+            train=train,
+            class_map=self.class_map,
+            kernel_init=self.kernel_init,
         )  # [B,K]

@@ -16,8 +16,27 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.branches import Branches, ConvBN, Layers, Unit, apply_branches, apply_layer, apply_step, read_step, smallest_image
-from jaxcnn.layers import Conv, Dtype, FullyConnected, Init, as_logits, check_images, he_normal, pooled_head
+from jaxcnn.layers.basic import (
+    Conv,
+    Dtype,
+    FullyConnected,
+    Init,
+    as_logits,
+    check_images,
+    he_normal,
+    pooled_head,
+)
+from jaxcnn.layers.branches import (
+    Branches,
+    ConvBN,
+    Layers,
+    Unit,
+    apply_branches,
+    apply_layer,
+    apply_step,
+    read_step,
+    smallest_image,
+)
 
 Array = jax.Array
 
@@ -177,7 +196,9 @@ class InceptionResidual(nn.Module):
     def __call__(self, x: Array, train: bool = False) -> Array:
         branches, scale, relu = self.block
         y = apply_branches(branches, x, train, self.unit)  # [B,H,W,sum of the branches]
-        y = Conv(x.shape[-1], 1, dtype=self.dtype, kernel_init=self.kernel_init, name="linear")(y)  # [B,H,W,C]
+        y = Conv(x.shape[-1], 1, dtype=self.dtype, kernel_init=self.kernel_init, name="linear")(
+            y
+        )  # [B,H,W,C]
         x = x + scale * y
         return nn.relu(x) if relu else x
 
@@ -195,14 +216,23 @@ class AuxiliaryHead(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> None:
         if min(x.shape[1:3]) >= 17:
-            x = apply_step(read_step("pool: avg 5x5 /3 V"), x, train, self.unit)  # [B,5,5,768] of 17x17
+            x = apply_step(
+                read_step("pool: avg 5x5 /3 V"), x, train, self.unit
+            )  # [B,5,5,768] of 17x17
         else:
-            x = ops.adaptive_avg_pool(x, 5)  # [B,5,5,768]: where 5x5/3 would leave less than conv2's window
+            x = ops.adaptive_avg_pool(
+                x, 5
+            )  # [B,5,5,768]: where 5x5/3 would leave less than conv2's window
         x = self.unit(128, (1, 1), name="conv1")(x, train)  # [B,5,5,128]
-        small, tiny = nn.initializers.truncated_normal(0.01), nn.initializers.truncated_normal(0.001)
+        small, tiny = (
+            nn.initializers.truncated_normal(0.01),
+            nn.initializers.truncated_normal(0.001),
+        )
         x = self.unit(768, (5, 5), kernel_init=small, name="conv2")(x, train)  # [B,1,1,768]
         x = jnp.mean(x, axis=(1, 2), keepdims=True)  # [B,1,1,768]
-        x = FullyConnected(self.num_classes, dtype=self.dtype, kernel_init=tiny, name="fc")(x)  # [B,1,1,K]
+        x = FullyConnected(self.num_classes, dtype=self.dtype, kernel_init=tiny, name="fc")(
+            x
+        )  # [B,1,1,K]
         if train and not self.is_initializing():
             self.sow("aux_logits", "logits", as_logits(x, class_map=False))  # [B,K]
 
@@ -229,11 +259,19 @@ class InceptionNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
-        geometry = [(name, layer.branches if isinstance(layer, Residual) else layer) for name, layer in self.layers]
+        geometry = [
+            (name, layer.branches if isinstance(layer, Residual) else layer)
+            for name, layer in self.layers
+        ]
         check_images(images, smallest_image(geometry), "the Inception network")
         init = {"dtype": self.dtype, "kernel_init": self.kernel_init}
         unit = functools.partial(
-            ConvBN, use_bias=self.conv_bias, momentum=self.bn_momentum, epsilon=self.bn_epsilon, group_size=self.bn_group_size, **init
+            ConvBN,
+            use_bias=self.conv_bias,
+            momentum=self.bn_momentum,
+            epsilon=self.bn_epsilon,
+            group_size=self.bn_group_size,
+            **init,
         )
         x = images.astype(self.dtype)
         for name, layer in self.layers:  # shapes beside the tables above
@@ -244,5 +282,10 @@ class InceptionNet(nn.Module):
             if name == self.aux_after and self.aux_heads and (train or self.is_initializing()):
                 AuxiliaryHead(self.num_classes, unit, self.dtype, name="aux")(x, train)
         return pooled_head(
-            x, self.num_classes, dropout_rate=self.dropout_rate, train=train, class_map=self.class_map, kernel_init=self.kernel_init
+            x,
+            self.num_classes,
+            dropout_rate=self.dropout_rate,
+            train=train,
+            class_map=self.class_map,
+            kernel_init=self.kernel_init,
         )  # [B,K]

@@ -13,13 +13,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn import ops
-from jaxcnn.layers import AvgPool, Conv, FullyConnected, Init, MaxPool, as_logits, check_images, he_normal
+from jaxcnn.layers.basic import (
+    AvgPool,
+    Conv,
+    FullyConnected,
+    Init,
+    MaxPool,
+    as_logits,
+    check_images,
+    he_normal,
+)
 
 Array = jax.Array
 
 ACTIVATIONS = {"relu": nn.relu, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}
 POOLINGS = {"average": AvgPool, "max": MaxPool}
-caffe_xavier = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")  # Caffe's "xavier" looks at the fan-in alone
+caffe_xavier = nn.initializers.variance_scaling(
+    1.0, "fan_in", "uniform"
+)  # Caffe's "xavier" looks at the fan-in alone
 
 # fmt: off
 VARIANTS = {
@@ -62,7 +73,10 @@ DIGITS = (
 
 # [6, 16]: does map j of C3 read map i of S2; and [10, 84]: the codes, row by row of each bitmap.
 C3_READS = np.array([[mark == "X" for mark in row] for row in TABLE_I])
-CODES = np.array([[[2.0 * (c == "#") - 1.0 for c in glyph] for glyph in row.split()] for row in DIGITS], np.float32)
+CODES = np.array(
+    [[[2.0 * (c == "#") - 1.0 for c in glyph] for glyph in row.split()] for row in DIGITS],
+    np.float32,
+)
 CODES = CODES.transpose(1, 0, 2).reshape(10, 84)
 
 S2_MAPS, C3_MAPS = C3_READS.shape
@@ -106,7 +120,9 @@ class TableConv(nn.Module):
     def __call__(self, x: Array) -> Array:
         out, read = np.nonzero(C3_READS.T)  # [60]: map of C3, map of S2
         fan_in = 25 * C3_READS.sum(0)  # [16]
-        kernel = self.param("kernel", uniform(fan_in[out]), (5, 5, len(out)), jnp.float32).astype(self.dtype)
+        kernel = self.param("kernel", uniform(fan_in[out]), (5, 5, len(out)), jnp.float32).astype(
+            self.dtype
+        )
         bias = self.param("bias", uniform(fan_in), (C3_MAPS,), jnp.float32).astype(self.dtype)
         dense = jnp.zeros((5, 5, S2_MAPS, C3_MAPS), self.dtype).at[:, :, read, out].set(kernel)
         return ops.conv2d(x, dense) + bias[None, None, None, :]  # [B, H-4, W-4, 16]
@@ -119,7 +135,9 @@ class RadialBasis(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        gap = x.astype(jnp.float32)[..., None, :] - CODES[: self.num_classes].reshape((1,) * (x.ndim - 1) + (-1, 84))
+        gap = x.astype(jnp.float32)[..., None, :] - CODES[: self.num_classes].reshape(
+            (1,) * (x.ndim - 1) + (-1, 84)
+        )
         return -jnp.sum(jnp.square(gap), axis=-1)  # [..., K]
 
 
@@ -139,17 +157,27 @@ class LeNet5(nn.Module):
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, 32 if self.class_map else 16, "lenet5")
         if self.num_classes > len(CODES):
-            raise ValueError(f"lenet5 has output codes for the 10 digits, not for {self.num_classes} classes: use lenet")
+            raise ValueError(
+                f"lenet5 has output codes for the 10 digits, not for {self.num_classes} classes: use lenet"
+            )
         x, dtype = images.astype(self.dtype), self.dtype
         first = uniform(25 * x.shape[-1])
-        x = squash(Conv(S2_MAPS, 5, dtype=dtype, kernel_init=first, bias_init=first, name="C1")(x))  # [B,28,28,6]
+        x = squash(
+            Conv(S2_MAPS, 5, dtype=dtype, kernel_init=first, bias_init=first, name="C1")(x)
+        )  # [B,28,28,6]
         x = squash(Subsampling(dtype, name="S2")(x))  # [B,14,14,6]
         x = squash(TableConv(dtype, name="C3")(x))  # [B,10,10,16]
         x = squash(Subsampling(dtype, name="S4")(x))  # [B,5,5,16]
         x = x if self.class_map else ops.adaptive_avg_pool(x, 5)
-        x = FullyConnected(120, 5, dtype=dtype, kernel_init=uniform(400), bias_init=uniform(400), name="C5")(x)  # [B,1,1,120]
+        x = FullyConnected(
+            120, 5, dtype=dtype, kernel_init=uniform(400), bias_init=uniform(400), name="C5"
+        )(x)  # [B,1,1,120]
         x = nn.Dropout(self.dropout_rate)(squash(x), deterministic=not train)
-        x = squash(FullyConnected(84, dtype=dtype, kernel_init=uniform(120), bias_init=uniform(120), name="F6")(x))  # [B,1,1,84]
+        x = squash(
+            FullyConnected(
+                84, dtype=dtype, kernel_init=uniform(120), bias_init=uniform(120), name="F6"
+            )(x)
+        )  # [B,1,1,84]
         return as_logits(RadialBasis(self.num_classes, name="output")(x), self.class_map)
 
 
@@ -187,7 +215,9 @@ class LeNet(nn.Module):
             x = pooling(2, 2, name=pool)(x)  # [B,14,14,6], [B,5,5,16]
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         for i, (layer, units) in enumerate(self.hidden):
-            x = activation(FullyConnected(units, 1 if i else self.window, name=layer, **kw)(x))  # [B,1,1,120], [B,1,1,84]
+            x = activation(
+                FullyConnected(units, 1 if i else self.window, name=layer, **kw)(x)
+            )  # [B,1,1,120], [B,1,1,84]
             x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         return as_logits(FullyConnected(self.num_classes, name=self.head, **kw)(x), self.class_map)
 
@@ -197,5 +227,7 @@ def _named(choice: Any, table: dict[str, Any], field: str) -> Any:
     if not isinstance(choice, str):
         return choice
     if choice not in table:
-        raise ValueError(f"LeNet has no {field} {choice!r}: use one of {', '.join(table)}, or pass the function itself")
+        raise ValueError(
+            f"LeNet has no {field} {choice!r}: use one of {', '.join(table)}, or pass the function itself"
+        )
     return table[choice]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.layers import Conv, FullyConnected, Init, MaxPool, as_logits, check_images
+from jaxcnn.layers.basic import Conv, FullyConnected, Init, MaxPool, as_logits, check_images
 
 Array = jax.Array
 
@@ -29,7 +29,11 @@ VARIANTS = {
                     stages=(((96, 96, 96), 11, 4, 0), ((256, 256, 256), 5, 1, 2), ((384, 384, 384), 3, 1, 1), ((None, None), 3, 1, 1))),
 }
 # fmt: on
-NARROW = ("conv1", "conv3", "cccp8")  # the layers that the authors' ImageNet model draws from N(0, 0.01)
+NARROW = (
+    "conv1",
+    "conv3",
+    "cccp8",
+)  # the layers that the authors' ImageNet model draws from N(0, 0.01)
 
 
 class NiN(nn.Module):
@@ -54,9 +58,31 @@ class NiN(nn.Module):
     kernel_init: Init = normal(0.05)
     narrow_init: Init | None = None  # of conv1, conv3 and cccp8 where it differs
 
-    def conv(self, x: Array, name: str, features: int | None, window: int, stride: int = 1, padding: int = 0) -> Array:
-        init = self.narrow_init if self.narrow_init is not None and name in NARROW else self.kernel_init
-        return nn.relu(Conv(features or self.num_classes, window, stride, padding, dtype=self.dtype, kernel_init=init, name=name)(x))
+    def conv(
+        self,
+        x: Array,
+        name: str,
+        features: int | None,
+        window: int,
+        stride: int = 1,
+        padding: int = 0,
+    ) -> Array:
+        init = (
+            self.narrow_init
+            if self.narrow_init is not None and name in NARROW
+            else self.kernel_init
+        )
+        return nn.relu(
+            Conv(
+                features or self.num_classes,
+                window,
+                stride,
+                padding,
+                dtype=self.dtype,
+                kernel_init=init,
+                name=name,
+            )(x)
+        )
 
     def smallest(self) -> int:
         """The least image side: the last map has one position, or fills the sliding window of the fully connected head."""
@@ -73,14 +99,26 @@ class NiN(nn.Module):
         x = images.astype(self.dtype)
         for i, ((first, *others), window, stride, padding) in enumerate(self.stages, 1):
             if i > 1:
-                x = MaxPool(3, 2, ceil=self.ceil, name=f"pool{i - 1}")(x)  # [B,27,27,96], [B,13,13,256], [B,6,6,384]
-                x = nn.Dropout(self.dropout_rate if i - 1 in self.dropped else 0.0)(x, deterministic=not train)
+                x = MaxPool(3, 2, ceil=self.ceil, name=f"pool{i - 1}")(
+                    x
+                )  # [B,27,27,96], [B,13,13,256], [B,6,6,384]
+                x = nn.Dropout(self.dropout_rate if i - 1 in self.dropped else 0.0)(
+                    x, deterministic=not train
+                )
             others = others if len(others) == 2 else [*others, None]
-            x = self.conv(x, f"conv{i}", first, window, stride, padding)  # [B,54,54,96], [B,27,27,256], [B,13,13,384], [B,6,6,1024]
+            x = self.conv(
+                x, f"conv{i}", first, window, stride, padding
+            )  # [B,54,54,96], [B,27,27,256], [B,13,13,384], [B,6,6,1024]
             x = self.conv(x, f"cccp{2 * i - 1}", others[0], 1)
             x = self.conv(x, f"cccp{2 * i}", others[1], 1)  # the last: [B,6,6,K]
         if self.fc_head:
             x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
             x = nn.Dropout(self.fc_dropout_rate)(x, deterministic=not train)
-            x = FullyConnected(self.num_classes, self.window, dtype=self.dtype, kernel_init=self.kernel_init, name="fc")(x)  # [B,1,1,K]
+            x = FullyConnected(
+                self.num_classes,
+                self.window,
+                dtype=self.dtype,
+                kernel_init=self.kernel_init,
+                name="fc",
+            )(x)  # [B,1,1,K]
         return as_logits(x, self.class_map)

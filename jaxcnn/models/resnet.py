@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.layers import BatchNorm, Conv, MaxPool, check_images, ones, pooled_head, zeros
+from jaxcnn.layers.basic import BatchNorm, Conv, MaxPool, check_images, ones, pooled_head, zeros
 
 Array = jax.Array
 
@@ -38,11 +38,15 @@ VARIANTS = {
 }
 # fmt: on
 
-he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # He et al. 2015, the backward case, eq. 14; torchvision's
+he_fan_out = nn.initializers.variance_scaling(
+    2.0, "fan_out", "normal"
+)  # He et al. 2015, the backward case, eq. 14; torchvision's
 # torch's Linear, as fb.resnet.torch and torchvision leave the last layer: uniform in +-1/sqrt(fan_in), so that training starts near ln K.
 small_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
-SMALLEST = 1  # every convolution and pool is padded by half its window, so one pixel stays one pixel
+SMALLEST = (
+    1  # every convolution and pool is padded by half its window, so one pixel stays one pixel
+)
 
 
 class Shortcut(nn.Module):
@@ -61,8 +65,12 @@ class Shortcut(nn.Module):
             return x
         if self.option == "A":
             x = x[:, :: self.stride, :: self.stride]  # [B, H/s, W/s, C]
-            return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, self.features - x.shape[-1])))  # [B, H/s, W/s, features]
-        x = self.conv(self.features, 1, stride=self.stride, name="conv")(x)  # [B, H/s, W/s, features]
+            return jnp.pad(
+                x, ((0, 0), (0, 0), (0, 0), (0, self.features - x.shape[-1]))
+            )  # [B, H/s, W/s, features]
+        x = self.conv(self.features, 1, stride=self.stride, name="conv")(
+            x
+        )  # [B, H/s, W/s, features]
         return self.norm(name="bn")(x, train)
 
 
@@ -89,12 +97,18 @@ class Block(nn.Module):
         y = x
         for i, (features, window, stride) in enumerate(layers, start=1):
             last = i == len(layers)
-            y = self.conv(features, window, stride=stride, padding=window // 2, name=f"conv{i}")(y)  # [B, H/s, W/s, features]
-            y = self.norm(scale_init=zeros if last and self.zero_init else ones, name=f"bn{i}")(y, train)
+            y = self.conv(features, window, stride=stride, padding=window // 2, name=f"conv{i}")(
+                y
+            )  # [B, H/s, W/s, features]
+            y = self.norm(scale_init=zeros if last and self.zero_init else ones, name=f"bn{i}")(
+                y, train
+            )
             y = y if last else nn.relu(y)
         if self.shortcut is None:
             return nn.relu(y)
-        x = Shortcut(self.features, self.stride, self.shortcut, self.conv, self.norm, name="shortcut")(x, train)
+        x = Shortcut(
+            self.features, self.stride, self.shortcut, self.conv, self.norm, name="shortcut"
+        )(x, train)
         return nn.relu(x + y)  # [B, H/s, W/s, features]
 
 
@@ -108,7 +122,9 @@ class Stage(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         for i in range(self.blocks):
-            x = self.block(stride=self.stride if i == 0 else 1, name=f"block{i + 1}")(x, train)  # [B, H/s, W/s, features]
+            x = self.block(stride=self.stride if i == 0 else 1, name=f"block{i + 1}")(
+                x, train
+            )  # [B, H/s, W/s, features]
         return x
 
 
@@ -140,9 +156,13 @@ class ResNet(nn.Module):
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, SMALLEST, self.name or "ResNet")
         if self.shortcut not in ("A", "B", "C", None):
-            raise ValueError(f"shortcut is {self.shortcut!r}; expected 'A', 'B' or 'C' (section 3.3), or None for a plain net")
+            raise ValueError(
+                f"shortcut is {self.shortcut!r}; expected 'A', 'B' or 'C' (section 3.3), or None for a plain net"
+            )
         conv = partial(Conv, use_bias=False, dtype=self.dtype, kernel_init=he_fan_out)
-        norm = partial(BatchNorm, self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype)
+        norm = partial(
+            BatchNorm, self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype
+        )
         x = images.astype(self.dtype)
         if self.cifar_stem:
             x = conv(self.width, 3, padding=1, name="conv1")(x)  # [B, 32, 32, 16]
@@ -153,8 +173,22 @@ class ResNet(nn.Module):
             x = MaxPool(3, 2, padding=1, name="pool1")(x)  # [B, 56, 56, 64]
         for i, blocks in enumerate(self.stages):
             features = self.width * 2**i * (4 if self.bottleneck else 1)
-            block = partial(Block, features, bottleneck=self.bottleneck, stride_in_1x1=self.stride_in_1x1, shortcut=self.shortcut)
+            block = partial(
+                Block,
+                features,
+                bottleneck=self.bottleneck,
+                stride_in_1x1=self.stride_in_1x1,
+                shortcut=self.shortcut,
+            )
             block = partial(block, zero_init=self.zero_init_residual, conv=conv, norm=norm)
-            x = Stage(blocks, 1 if i == 0 else 2, block, name=f"stage{i + 1}")(x, train)  # [B, 7, 7, 512 or 2048]; CIFAR [B, 8, 8, 64]
-        head = partial(pooled_head, dropout_rate=self.dropout_rate, train=train, class_map=self.class_map, kernel_init=small_uniform)
+            x = Stage(blocks, 1 if i == 0 else 2, block, name=f"stage{i + 1}")(
+                x, train
+            )  # [B, 7, 7, 512 or 2048]; CIFAR [B, 8, 8, 64]
+        head = partial(
+            pooled_head,
+            dropout_rate=self.dropout_rate,
+            train=train,
+            class_map=self.class_map,
+            kernel_init=small_uniform,
+        )
         return head(x, self.num_classes)  # [B, K] or [B, h, w, K]

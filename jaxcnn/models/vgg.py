@@ -7,7 +7,17 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.layers import BatchNorm, Conv, FullyConnected, Init, LocalResponseNorm, MaxPool, as_logits, check_images, he_normal
+from jaxcnn.layers.basic import (
+    BatchNorm,
+    Conv,
+    FullyConnected,
+    Init,
+    LocalResponseNorm,
+    MaxPool,
+    as_logits,
+    check_images,
+    he_normal,
+)
 
 Array = jax.Array
 
@@ -48,7 +58,9 @@ class VGG(nn.Module):
     input_shape: tuple = (224, 224, 3)
     num_classes: int = 1000
     dtype: Any = jnp.float32
-    dropout_rate: float = 0.5  # after fc6 and fc7; where there is no hidden layer, before the only linear one
+    dropout_rate: float = (
+        0.5  # after fc6 and fc7; where there is no hidden layer, before the only linear one
+    )
     class_map: bool = False
     thirds: int = 3  # window of the third convolution of a block: 1 in column C
     lrn: bool = False  # normalise after conv1_1, with AlexNet's constants
@@ -64,10 +76,23 @@ class VGG(nn.Module):
         """Convolution `i` of a block, [B, H, W, C] -> [B, H, W, width]."""
         window = self.thirds if i == 3 else 3
         at = f"{block}_{i}"
-        conv = Conv(WIDTHS[block - 1], window, padding=window // 2, dtype=self.dtype, kernel_init=self.kernel_init, name=f"conv{at}")
+        conv = Conv(
+            WIDTHS[block - 1],
+            window,
+            padding=window // 2,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            name=f"conv{at}",
+        )
         x = conv(x)
         if self.batch_norm:
-            norm = BatchNorm(self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype, name=f"bn{at}")
+            norm = BatchNorm(
+                self.bn_momentum,
+                self.bn_epsilon,
+                self.bn_group_size,
+                dtype=self.dtype,
+                name=f"bn{at}",
+            )
             x = norm(x, train)
         x = nn.relu(x)
         return LocalResponseNorm(name=f"norm{at}")(x) if self.lrn and at == "1_1" else x
@@ -80,7 +105,9 @@ class VGG(nn.Module):
         for block, convs in enumerate(self.blocks, 1):
             for i in range(1, convs + 1):
                 x = self.conv(x, block, i, train)
-            x = MaxPool(2, 2, name=f"pool{block}")(x)  # [B,112,112,64], [B,56,56,128], [B,28,28,256], [B,14,14,512], [B,7,7,512]
+            x = MaxPool(2, 2, name=f"pool{block}")(
+                x
+            )  # [B,112,112,64], [B,56,56,128], [B,28,28,256], [B,14,14,512], [B,7,7,512]
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         window = self.window
         if not self.hidden:
@@ -89,5 +116,7 @@ class VGG(nn.Module):
             x = nn.relu(FullyConnected(units, window, name=f"fc{i}", **kw)(x))  # [B,1,1,4096]
             x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
             window = 1
-        x = FullyConnected(self.num_classes, window, name=f"fc{6 + len(self.hidden)}", **kw)(x)  # [B,1,1,K]
+        x = FullyConnected(self.num_classes, window, name=f"fc{6 + len(self.hidden)}", **kw)(
+            x
+        )  # [B,1,1,K]
         return as_logits(x, self.class_map)

@@ -7,7 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.layers import Conv, FullyConnected, Init, LocalResponseNorm, MaxPool, as_logits, check_images
+from jaxcnn.layers.basic import (
+    Conv,
+    FullyConnected,
+    Init,
+    LocalResponseNorm,
+    MaxPool,
+    as_logits,
+    check_images,
+)
 
 Array = jax.Array
 
@@ -35,13 +43,25 @@ class ZFNet(nn.Module):
     class_map: bool = False
     features: tuple = (96, 256, 384, 384, 256)
     hidden: tuple = (4096, 4096)
-    lrn: tuple = (2.0, 1e-4)  # k and alpha: the paper names the normalisation but no constants, so AlexNet's
-    kernel_init: Init = nn.initializers.normal(0.01)  # section 3: "initialized to 10^-2", biases to 0
+    lrn: tuple = (
+        2.0,
+        1e-4,
+    )  # k and alpha: the paper names the normalisation but no constants, so AlexNet's
+    kernel_init: Init = nn.initializers.normal(
+        0.01
+    )  # section 3: "initialized to 10^-2", biases to 0
 
     def conv(self, x: Array, i: int, window: int, **geometry: Any) -> Array:
         if not self.features[i - 1]:
             return x
-        layer = Conv(self.features[i - 1], window, dtype=self.dtype, kernel_init=self.kernel_init, name=f"conv{i}", **geometry)
+        layer = Conv(
+            self.features[i - 1],
+            window,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            name=f"conv{i}",
+            **geometry,
+        )
         return nn.relu(layer(x))
 
     def norm(self, x: Array, i: int) -> Array:
@@ -62,8 +82,14 @@ class ZFNet(nn.Module):
         x = x if self.class_map else ops.adaptive_avg_pool(x, window)
         for name, units in zip(("fc6", "fc7"), self.hidden, strict=True):
             if units:
-                x = nn.relu(FullyConnected(units, window, dtype=self.dtype, kernel_init=self.kernel_init, name=name)(x))  # [B,1,1,4096]
+                x = nn.relu(
+                    FullyConnected(
+                        units, window, dtype=self.dtype, kernel_init=self.kernel_init, name=name
+                    )(x)
+                )  # [B,1,1,4096]
                 x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
                 window = 1
-        x = FullyConnected(self.num_classes, window, dtype=self.dtype, kernel_init=self.kernel_init, name="fc8")(x)  # [B,1,1,K]
+        x = FullyConnected(
+            self.num_classes, window, dtype=self.dtype, kernel_init=self.kernel_init, name="fc8"
+        )(x)  # [B,1,1,K]
         return as_logits(x, self.class_map)

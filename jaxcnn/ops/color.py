@@ -10,7 +10,11 @@ Array = jax.Array
 # Krizhevsky's own constants for 0-255 RGB pixels (cuda-convnet2, make-data `color_pca`): the standard deviation along each principal
 # axis, and the axes as columns. The widely copied 0-1 values (.2175, .0188, .0045) are variances used as if they were deviations.
 PCA_STD = (19.7208, 37.0939, 121.7801)
-PCA_AXES = ((0.41796, -0.71258, -0.56351), (-0.81698, -0.02354, -0.57618), (0.39731, 0.70120, -0.59200))
+PCA_AXES = (
+    (0.41796, -0.71258, -0.56351),
+    (-0.81698, -0.02354, -0.57618),
+    (0.39731, 0.70120, -0.59200),
+)
 
 
 def pca_color(

@@ -18,7 +18,13 @@ WINOGRAD_BYTES = 48 << 20
 
 
 def conv2d(
-    x: Array, kernel: Array, *, stride: int | tuple[int, int] = 1, padding: Padding = 0, groups: int = 1, lowering: str = "auto"
+    x: Array,
+    kernel: Array,
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: Padding = 0,
+    groups: int = 1,
+    lowering: str = "auto",
 ) -> Array:
     """Cross-correlates x [B, H, W, C] with kernel [kh, kw, C / groups, F] -> [B, H', W', F].
 
@@ -27,18 +33,24 @@ def conv2d(
     platform (docs/benchmarks.md). Raises ValueError for one that cannot compute this convolution.
     """
     strides = (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
-    geometry = Geometry(x.shape, kernel.shape, strides, _pads(x, kernel, strides, padding), groups, x.dtype)
+    geometry = Geometry(
+        x.shape, kernel.shape, strides, _pads(x, kernel, strides, padding), groups, x.dtype
+    )
     if lowering == "auto":
         division = parallel.towers()
         if division and (groups == 1 or groups % division.parts == 0):
             return _in_towers(division, x, kernel, geometry)
         return _fastest(x, kernel, geometry, jax.device_count())
     if lowering not in LOWERINGS:
-        raise ValueError(f"there is no lowering {lowering!r} of a convolution; there are auto, {', '.join(LOWERINGS)}")
+        raise ValueError(
+            f"there is no lowering {lowering!r} of a convolution; there are auto, {', '.join(LOWERINGS)}"
+        )
     reason = LOWERINGS[lowering].unusable(geometry)
     if reason:
         usable = [name for name, (unusable, _) in LOWERINGS.items() if not unusable(geometry)]
-        raise ValueError(f"lowering {lowering!r} cannot compute this convolution: {reason}; use auto, {', '.join(usable)}")
+        raise ValueError(
+            f"lowering {lowering!r} cannot compute this convolution: {reason}; use auto, {', '.join(usable)}"
+        )
     return _apply(x, kernel, geometry, lowering)
 
 
@@ -46,7 +58,9 @@ def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding) -> Pads:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     top, left = (padding, padding) if isinstance(padding, int) else padding
-    (top, bottom), (left, right) = ((side, side) if isinstance(side, int) else side for side in (top, left))
+    (top, bottom), (left, right) = (
+        (side, side) if isinstance(side, int) else side for side in (top, left)
+    )
     return (top, bottom), (left, right)
 
 
@@ -58,7 +72,9 @@ def _in_towers(division: parallel.Division, x: Array, kernel: Array, geometry: G
     groups = max(1, geometry.groups // division.parts)
 
     def convolve(x: Array, kernel: Array) -> Array:
-        return _fastest(x, kernel, geometry._replace(x=x.shape, kernel=kernel.shape, groups=groups), 1)
+        return _fastest(
+            x, kernel, geometry._replace(x=x.shape, kernel=kernel.shape, groups=groups), 1
+        )
 
     return parallel.apply_kernel(division, convolve, x, kernel, gather=geometry.groups == 1)
 
@@ -72,7 +88,9 @@ def _apply(x: Array, kernel: Array, geometry: Geometry, name: str) -> Array:
 
 def _one_group(x: Array, kernel: Array, *, stride: tuple[int, int], padding: Pads) -> Array:
     """Without a look at the division in force: what `jit` has traced once must not depend on it."""
-    return _fastest(x, kernel, Geometry(x.shape, kernel.shape, stride, padding, 1, x.dtype), jax.device_count())
+    return _fastest(
+        x, kernel, Geometry(x.shape, kernel.shape, stride, padding, 1, x.dtype), jax.device_count()
+    )
 
 
 def choose(g: Geometry, platform: str, devices: int) -> str:

@@ -16,7 +16,12 @@ Array = jax.Array
 
 def _taken(x: Array, i: int, j: int, strides: tuple[int, int], out: tuple[int, int]) -> Array:
     """What position (i, j) of the kernel sees of the padded map: [B, H', W', C]."""
-    stop = (x.shape[0], i + strides[0] * (out[0] - 1) + 1, j + strides[1] * (out[1] - 1) + 1, x.shape[3])
+    stop = (
+        x.shape[0],
+        i + strides[0] * (out[0] - 1) + 1,
+        j + strides[1] * (out[1] - 1) + 1,
+        x.shape[3],
+    )
     return lax.slice(x, (0, i, j, 0), stop, (1, *strides, 1))
 
 
@@ -39,7 +44,11 @@ def depthwise(x: Array, kernel: Array, strides, pads) -> Array:
     out = _out(x, kernel, strides, pads)
     padded = _pad(x, pads)
     kh, kw = kernel.shape[:2]
-    terms = (_taken(padded, i, j, strides, out).astype(jnp.float32) * _wide(kernel[i, j]) for i in range(kh) for j in range(kw))
+    terms = (
+        _taken(padded, i, j, strides, out).astype(jnp.float32) * _wide(kernel[i, j])
+        for i in range(kh)
+        for j in range(kw)
+    )
     return sum(terms, np.float32(0)).astype(x.dtype)
 
 
@@ -49,7 +58,9 @@ def _forward(x: Array, kernel: Array, strides, pads):
 
 def _backward(strides, pads, saved, g: Array):
     x, kernel = saved
-    return _image_gradient(g, kernel, x, strides, pads), _kernel_gradient(x, g, kernel, strides, pads)
+    return _image_gradient(g, kernel, x, strides, pads), _kernel_gradient(
+        x, g, kernel, strides, pads
+    )
 
 
 def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
@@ -68,7 +79,9 @@ def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
                 total = total + shifted.astype(jnp.float32) * _wide(kernel[i, j])
         return total.astype(x.dtype)
 
-    phases = [jnp.stack([phase(a, e) for e in range(sw)], axis=3) for a in range(sh)]  # sh times [B, rows, columns, sw, C]
+    phases = [
+        jnp.stack([phase(a, e) for e in range(sw)], axis=3) for a in range(sh)
+    ]  # sh times [B, rows, columns, sw, C]
     padded = jnp.stack(phases, axis=2).reshape(b, rows * sh, columns * sw, c)
     top, left = pads[0][0], pads[1][0]
     return padded[:, top : top + h, left : left + w]
@@ -81,9 +94,15 @@ def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
     """
     kh, kw, c = kernel.shape
     padded, g32 = _pad(x, pads), g.astype(jnp.float32)
-    products = [_taken(padded, i, j, strides, (g.shape[1], g.shape[2])).astype(jnp.float32) * g32 for i in range(kh) for j in range(kw)]
+    products = [
+        _taken(padded, i, j, strides, (g.shape[1], g.shape[2])).astype(jnp.float32) * g32
+        for i in range(kh)
+        for j in range(kw)
+    ]
     zeros = [np.float32(0)] * len(products)
-    sums = lax.reduce(products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2))  # kh * kw times [B, C]
+    sums = lax.reduce(
+        products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2)
+    )  # kh * kw times [B, C]
     return jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, c).astype(kernel.dtype)
 
 

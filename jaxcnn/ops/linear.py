@@ -15,7 +15,9 @@ def linear(x: Array, kernel: Array) -> Array:
         return parallel.apply_kernel(division, _product, x, kernel, gather=True)
     if (division := parallel.slices(x.shape[0])) and division.channels(kernel.shape[1]):
         rows = PartitionSpec(("data", "model"))
-        return parallel.run(division, _sliced, (rows, PartitionSpec(None, "model")), rows, x, kernel)
+        return parallel.run(
+            division, _sliced, (rows, PartitionSpec(None, "model")), rows, x, kernel
+        )
     return _product(x, kernel)
 
 

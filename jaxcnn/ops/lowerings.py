@@ -31,7 +31,10 @@ class Geometry(NamedTuple):
 
     @property
     def out(self) -> tuple[int, int]:
-        h, w = ((self.x[a + 1] + sum(self.pads[a]) - self.kernel[a]) // self.strides[a] + 1 for a in (0, 1))
+        h, w = (
+            (self.x[a + 1] + sum(self.pads[a]) - self.kernel[a]) // self.strides[a] + 1
+            for a in (0, 1)
+        )
         return h, w
 
 
@@ -42,7 +45,14 @@ class Lowering(NamedTuple):
 
 def direct(x: Array, kernel: Array, g: Geometry) -> Array:
     """XLA's own convolution."""
-    return lax.conv_general_dilated(x, kernel, g.strides, g.pads, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=g.groups)
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        g.strides,
+        g.pads,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=g.groups,
+    )
 
 
 def matmul(x: Array, kernel: Array, g: Geometry) -> Array:
@@ -57,7 +67,10 @@ def matmul(x: Array, kernel: Array, g: Geometry) -> Array:
 def split(x: Array, kernel: Array, g: Geometry, *, convolve: Callable[..., Array]) -> Array:
     """A grouped convolution as one `convolve` for each group, and a concatenation."""
     xs, kernels = jnp.split(x, g.groups, axis=-1), jnp.split(kernel, g.groups, axis=-1)
-    parts = [convolve(part, k, stride=g.strides, padding=g.pads) for part, k in zip(xs, kernels, strict=True)]
+    parts = [
+        convolve(part, k, stride=g.strides, padding=g.pads)
+        for part, k in zip(xs, kernels, strict=True)
+    ]
     return jnp.concatenate(parts, axis=-1)
 
 
@@ -76,11 +89,27 @@ def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
     rows, columns = g.out[0] + qh - 1, g.out[1] + qw - 1  # the map in blocks
     (top, _), (left, _) = g.pads
     zero = np.zeros((), x.dtype)
-    x = lax.pad(x, zero, ((0, 0, 0), (top, sh * rows - h - top, 0), (left, sw * columns - w - left, 0), (0, 0, 0)))
-    x = x.reshape(b, rows, sh, columns, sw, c).transpose(0, 1, 3, 2, 4, 5).reshape(b, rows, columns, sh * sw * c)
-    kernel = lax.pad(kernel, zero, ((0, sh * qh - kh, 0), (0, sw * qw - kw, 0), (0, 0, 0), (0, 0, 0)))
-    kernel = kernel.reshape(qh, sh, qw, sw, c, f).transpose(0, 2, 1, 3, 4, 5).reshape(qh, qw, sh * sw * c, f)
-    return lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))  # [B, H', W', F]
+    x = lax.pad(
+        x,
+        zero,
+        ((0, 0, 0), (top, sh * rows - h - top, 0), (left, sw * columns - w - left, 0), (0, 0, 0)),
+    )
+    x = (
+        x.reshape(b, rows, sh, columns, sw, c)
+        .transpose(0, 1, 3, 2, 4, 5)
+        .reshape(b, rows, columns, sh * sw * c)
+    )
+    kernel = lax.pad(
+        kernel, zero, ((0, sh * qh - kh, 0), (0, sw * qw - kw, 0), (0, 0, 0), (0, 0, 0))
+    )
+    kernel = (
+        kernel.reshape(qh, sh, qw, sw, c, f)
+        .transpose(0, 2, 1, 3, 4, 5)
+        .reshape(qh, qw, sh * sw * c, f)
+    )
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )  # [B, H', W', F]
 
 
 # XLA:CPU reads the whole output gradient again for every row of its weight gradient: it is three times faster in pieces that fit a cache.
@@ -125,10 +154,15 @@ def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
     for example in range(0, b, examples):
         for row in range(0, rows, piece):
             dy_part = dy[example : example + examples, row : row + piece]
-            x_part = x[example : example + examples, stride * row : stride * (row + dy_part.shape[1] - 1) + kh]
+            x_part = x[
+                example : example + examples,
+                stride * row : stride * (row + dy_part.shape[1] - 1) + kh,
+            ]
             part = g._replace(x=x_part.shape, pads=((0, 0), (0, 0)))
             empty = jax.ShapeDtypeStruct(g.kernel, x.dtype)
-            (dk,) = jax.linear_transpose(lambda k, x_part=x_part, part=part: direct(x_part, k, part), empty)(dy_part)
+            (dk,) = jax.linear_transpose(
+                lambda k, x_part=x_part, part=part: direct(x_part, k, part), empty
+            )(dy_part)
             total = dk if total is None else total + dk
     return total
 
@@ -144,10 +178,14 @@ def winograd(x: Array, kernel: Array, g: Geometry) -> Array:
 
 def _winograd_backward(g: Geometry, saved, dy: Array):
     x, kernel = saved
-    return minimal_filtering.image_gradient(dy, kernel, x.shape[1:3], g.pads), _weight_gradient(x, dy, g)
+    return minimal_filtering.image_gradient(dy, kernel, x.shape[1:3], g.pads), _weight_gradient(
+        x, dy, g
+    )
 
 
-winograd.defvjp(_saved(lambda x, kernel, g: minimal_filtering.convolve(x, kernel, g.pads)), _winograd_backward)
+winograd.defvjp(
+    _saved(lambda x, kernel, g: minimal_filtering.convolve(x, kernel, g.pads)), _winograd_backward
+)
 
 
 def _groups_one(g: Geometry) -> str | None:
@@ -155,7 +193,11 @@ def _groups_one(g: Geometry) -> str | None:
 
 
 def _matmul_unusable(g: Geometry) -> str | None:
-    return _groups_one(g) or (None if g.kernel[:2] == (1, 1) else f"it takes a 1x1 kernel, not {g.kernel[0]}x{g.kernel[1]}")
+    return _groups_one(g) or (
+        None
+        if g.kernel[:2] == (1, 1)
+        else f"it takes a 1x1 kernel, not {g.kernel[0]}x{g.kernel[1]}"
+    )
 
 
 def _split_unusable(g: Geometry) -> str | None:
@@ -164,13 +206,19 @@ def _split_unusable(g: Geometry) -> str | None:
 
 def _shifted_unusable(g: Geometry) -> str | None:
     depthwise_ = g.groups == g.x[3] and g.kernel[2] == 1
-    return None if depthwise_ else f"it takes one group a channel, not {g.groups} for {g.x[3]} channels"
+    return (
+        None
+        if depthwise_
+        else f"it takes one group a channel, not {g.groups} for {g.x[3]} channels"
+    )
 
 
 def _winograd_unusable(g: Geometry) -> str | None:
     if g.kernel[:2] != (3, 3) or g.strides != (1, 1):
         return f"it takes a 3x3 kernel at stride 1, not {g.kernel[0]}x{g.kernel[1]} at {g.strides[0]}x{g.strides[1]}"
-    return _groups_one(g) or (None if g.dtype == jnp.float32 else f"it takes float32, not {g.dtype}")
+    return _groups_one(g) or (
+        None if g.dtype == jnp.float32 else f"it takes float32, not {g.dtype}"
+    )
 
 
 LOWERINGS = {

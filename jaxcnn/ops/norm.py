@@ -13,7 +13,15 @@ from jaxcnn.ops import parallel
 Array = jax.Array
 
 
-def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0, groups: int = 1) -> Array:
+def local_response_norm(
+    x: Array,
+    *,
+    size: int = 5,
+    alpha: float = 1e-4,
+    beta: float = 0.75,
+    k: float = 2.0,
+    groups: int = 1,
+) -> Array:
     """b_c = a_c / (k + alpha * sum of a^2 over the `size` channels around c) ** beta, AlexNet section 3.3; any shape [..., C].
 
     `alpha` multiplies the SUM, as the paper prints it. Caffe, PyTorch and Krizhevsky's own code divide it by `size` first: for
@@ -22,31 +30,45 @@ def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: f
     """
     channels, before = x.shape[-1], size // 2
     if channels % groups:
-        raise ValueError(f"{channels} channels do not divide into {groups} groups for response normalisation")
+        raise ValueError(
+            f"{channels} channels do not divide into {groups} groups for response normalisation"
+        )
     numbers = (size, alpha, beta, k)
     division = parallel.towers()
     if division is None or channels % division.parts:
         return _respond(x, x, 0, groups, numbers)
     spec = division.image_spec(x.shape)
     if groups % division.parts == 0:
-        return parallel.run(division, lambda x: _respond(x, x, 0, groups // division.parts, numbers), (spec,), spec, x)
+        return parallel.run(
+            division,
+            lambda x: _respond(x, x, 0, groups // division.parts, numbers),
+            (spec,),
+            spec,
+            x,
+        )
     if groups > 1 or before > channels // division.parts:
         return _respond(x, x, 0, groups, numbers)
 
-    def local(x: Array) -> Array:  # windows cross the edge: the neighbours' outermost maps come over
+    def local(
+        x: Array,
+    ) -> Array:  # windows cross the edge: the neighbours' outermost maps come over
         wide = parallel.with_neighbours(x, before, size - 1 - before, division.parts)
         return _respond(x, wide, before, 1, numbers)
 
     return parallel.run(division, local, (spec,), spec, x)
 
 
-def _respond(x: Array, wide: Array, before: int, groups: int, numbers: tuple[int, float, float, float]) -> Array:
+def _respond(
+    x: Array, wide: Array, before: int, groups: int, numbers: tuple[int, float, float, float]
+) -> Array:
     """x [..., C] normalised by windows over `wide`, which has `before` channels in front of x's first."""
     size, alpha, beta, k = numbers
     row, column = np.arange(wide.shape[-1])[:, None] - before, np.arange(x.shape[-1])[None, :]
     distance = row - column + size // 2  # from the first channel of the column's window
     of_group = row * groups // x.shape[-1] == column * groups // x.shape[-1] if groups > 1 else True
-    band = ((distance >= 0) & (distance < size) & of_group).astype(np.float32)  # [C', C]: 1 where a row is in the window of a column
+    band = ((distance >= 0) & (distance < size) & of_group).astype(
+        np.float32
+    )  # [C', C]: 1 where a row is in the window of a column
     squares = jnp.square(wide.astype(jnp.float32)).reshape(-1, wide.shape[-1])
     total = jnp.dot(squares, band, precision=lax.Precision.HIGHEST).reshape(x.shape)
     denominator = k + alpha * total
@@ -56,7 +78,9 @@ def _respond(x: Array, wide: Array, before: int, groups: int, numbers: tuple[int
     return (x.astype(jnp.float32) * power).astype(x.dtype)
 
 
-def batch_norm(x: Array, mean: Array, var: Array, scale: Array | None, bias: Array | None, *, epsilon: float) -> Array:
+def batch_norm(
+    x: Array, mean: Array, var: Array, scale: Array | None, bias: Array | None, *, epsilon: float
+) -> Array:
     """Normalises x [..., C] by given statistics [C], in float32 arithmetic folded into one multiply and one add."""
     factor = lax.rsqrt(var + epsilon)
     if scale is not None:
@@ -68,7 +92,9 @@ def batch_norm(x: Array, mean: Array, var: Array, scale: Array | None, bias: Arr
     return (x.astype(jnp.float32) * factor.reshape(wide) + offset.reshape(wide)).astype(x.dtype)
 
 
-def batch_norm_train(x: Array, scale: Array | None, bias: Array | None, *, epsilon: float, group_size: int = 0):
+def batch_norm_train(
+    x: Array, scale: Array | None, bias: Array | None, *, epsilon: float, group_size: int = 0
+):
     """Normalises x [B, ..., C] by its own statistics over groups of `group_size` examples (0: all of them).
 
     Returns (y like x, mean [C], unbiased variance [C]), the statistics averaged over the groups. Raises ValueError if the groups do
@@ -77,13 +103,19 @@ def batch_norm_train(x: Array, scale: Array | None, bias: Array | None, *, epsil
     batch, features = x.shape[0], x.shape[-1]
     size = min(group_size or batch, batch)
     if batch % size:
-        raise ValueError(f"a batch of {batch} does not divide into BatchNorm groups of {size}: use a group size that divides the batch")
+        raise ValueError(
+            f"a batch of {batch} does not divide into BatchNorm groups of {size}: use a group size that divides the batch"
+        )
     scale = jnp.ones(features, jnp.float32) if scale is None else scale
     bias = jnp.zeros(features, jnp.float32) if bias is None else bias
     outputs: Any = _normalise(x.reshape(batch // size, size, *x.shape[1:]), scale, bias, epsilon)
     y, mean, var = outputs  # [G, g, ..., C]; [G, C] twice
     count = x.size // (features * mean.shape[0])
-    return y.reshape(x.shape), jnp.mean(mean, axis=0), jnp.mean(var, axis=0) * (count / max(count - 1, 1))
+    return (
+        y.reshape(x.shape),
+        jnp.mean(mean, axis=0),
+        jnp.mean(var, axis=0) * (count / max(count - 1, 1)),
+    )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))

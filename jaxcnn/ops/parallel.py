@@ -40,7 +40,9 @@ class Division(NamedTuple):
 
     def image_spec(self, shape: tuple[int, ...]) -> PartitionSpec:
         """Where an array [B, ..., C] lies."""
-        return PartitionSpec(self.rows(shape[0]), *(None,) * (len(shape) - 2), self.channels(shape[-1]))
+        return PartitionSpec(
+            self.rows(shape[0]), *(None,) * (len(shape) - 2), self.channels(shape[-1])
+        )
 
 
 _division: ContextVar[Division | None] = ContextVar("division", default=None)
@@ -74,16 +76,33 @@ def whole(x: Array) -> Array:
     division = towers()
     if division is None:
         return x
-    return lax.with_sharding_constraint(x, NamedSharding(division.mesh, PartitionSpec(division.rows(x.shape[0]))))
+    return lax.with_sharding_constraint(
+        x, NamedSharding(division.mesh, PartitionSpec(division.rows(x.shape[0])))
+    )
 
 
-def run(division: Division, function: Callable[..., Array], in_specs: Any, out_specs: PartitionSpec, *inputs: Array) -> Array:
+def run(
+    division: Division,
+    function: Callable[..., Array],
+    in_specs: Any,
+    out_specs: PartitionSpec,
+    *inputs: Array,
+) -> Array:
     """`function` of each device's shares."""
     # The types that check_vma follows do not reach through the ops' own derivatives; the transpose is right without them.
-    return jax.shard_map(function, mesh=division.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)(*inputs)
+    return jax.shard_map(
+        function, mesh=division.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False
+    )(*inputs)
 
 
-def apply_kernel(division: Division, function: Callable[[Array, Array], Array], x: Array, kernel: Array, *, gather: bool) -> Array:
+def apply_kernel(
+    division: Division,
+    function: Callable[[Array, Array], Array],
+    x: Array,
+    kernel: Array,
+    *,
+    gather: bool,
+) -> Array:
     """`function(x, kernel)` -> [B, ..., F] in towers, x [B, ..., C] by a kernel [..., F]: each device computes its share of F.
 
     With `gather` it reads all channels of x, else those of its own tower.
@@ -92,9 +111,13 @@ def apply_kernel(division: Division, function: Callable[[Array, Array], Array], 
     gathered = gather and image[-1]
 
     def local(x: Array, kernel: Array) -> Array:
-        return function(lax.all_gather(x, "model", axis=x.ndim - 1, tiled=True) if gathered else x, kernel)
+        return function(
+            lax.all_gather(x, "model", axis=x.ndim - 1, tiled=True) if gathered else x, kernel
+        )
 
-    between = (None,) * (kernel.ndim - 2)  # a convolution's result has the rank of its kernel, and so has a linear layer's
+    between = (None,) * (
+        kernel.ndim - 2
+    )  # a convolution's result has the rank of its kernel, and so has a linear layer's
     specs = (image, PartitionSpec(None, *between, features))
     return run(division, local, specs, PartitionSpec(image[0], *between, features), x, kernel)
 

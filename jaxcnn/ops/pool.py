@@ -10,11 +10,15 @@ Array = jax.Array
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 
-def _pads(size: int, window: int, stride: int, before: int, after: int, ceil: bool) -> tuple[int, int]:
+def _pads(
+    size: int, window: int, stride: int, before: int, after: int, ceil: bool
+) -> tuple[int, int]:
     """The (before, after) padding along one axis; with `ceil` a last window may overhang, but must not start in the padding."""
     span = size + before + after - window
     if span < 0:
-        raise ValueError(f"a pooling window of {window} does not fit a map of {size} padded by {before} and {after}")
+        raise ValueError(
+            f"a pooling window of {window} does not fit a map of {size} padded by {before} and {after}"
+        )
     if not ceil:
         return before, after
     out = -(-span // stride) + 1
@@ -32,7 +36,10 @@ def _geometry(x: Array, window, stride, padding, ceil: bool):
         pads = [(padding, padding)] * 2
     else:
         pads = [(p, p) if isinstance(p, int) else tuple(p) for p in padding]
-    full = [_pads(n, w, s, *p, ceil) for n, w, s, p in zip(x.shape[1:3], (wh, ww), (sh, sw), pads, strict=True)]
+    full = [
+        _pads(n, w, s, *p, ceil)
+        for n, w, s, p in zip(x.shape[1:3], (wh, ww), (sh, sw), pads, strict=True)
+    ]
     return (1, wh, ww, 1), (1, sh, sw, 1), [(0, 0), *pads, (0, 0)], [(0, 0), *full, (0, 0)]
 
 
@@ -67,13 +74,21 @@ def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
     kind = jnp.int8 if dims[1] * dims[2] < 128 else jnp.int32
     best, first = None, jnp.zeros(shape, kind)
     for place, (i, j) in enumerate(_places(dims)):
-        end = (x.shape[0], i + (shape[1] - 1) * strides[1] + 1, j + (shape[2] - 1) * strides[2] + 1, x.shape[3])
+        end = (
+            x.shape[0],
+            i + (shape[1] - 1) * strides[1] + 1,
+            j + (shape[2] - 1) * strides[2] + 1,
+            x.shape[3],
+        )
         seen = lax.slice(padded, (0, i, j, 0), end, strides)  # [B, H', W', C]
         if best is None:
             best = seen
             continue
         better = seen > best
-        first, best = jnp.where(better, jnp.array(place, kind), first), jnp.where(better, seen, best)
+        first, best = (
+            jnp.where(better, jnp.array(place, kind), first),
+            jnp.where(better, seen, best),
+        )
     return first
 
 
@@ -85,29 +100,60 @@ def _max_pool_backward(dims, strides, pads, saved, dy: Array):
     first, empty = saved
     (_, sh, sw, _), ((top, _), (left, _)) = strides, pads[1:3]
     (h, w, c), (b, rows, columns, _), zero = empty.shape[1:], dy.shape, np.zeros((), dy.dtype)
-    shares = [((i, j), jnp.where(first == place, dy, zero)) for place, (i, j) in enumerate(_places(dims))]
+    shares = [
+        ((i, j), jnp.where(first == place, dy, zero)) for place, (i, j) in enumerate(_places(dims))
+    ]
     if (sh, sw) == (1, 1):
         placed = [
-            lax.pad(share, zero, ((0, 0, 0), (i - top, h + top - i - rows, 0), (j - left, w + left - j - columns, 0), (0, 0, 0)))
+            lax.pad(
+                share,
+                zero,
+                (
+                    (0, 0, 0),
+                    (i - top, h + top - i - rows, 0),
+                    (j - left, w + left - j - columns, 0),
+                    (0, 0, 0),
+                ),
+            )
             for (i, j), share in shares
         ]
         return (sum(placed[1:], placed[0]),)  # [B, H, W, C]
     # A pixel at (i, j) of a stride x stride block gets its gradient from window offsets of the same remainder: one map a remainder.
-    tall, wide = -(-(h + sum(pads[1])) // sh), -(-(w + sum(pads[2])) // sw)  # blocks of the padded map
+    tall, wide = (
+        -(-(h + sum(pads[1])) // sh),
+        -(-(w + sum(pads[2])) // sw),
+    )  # blocks of the padded map
     maps = {(i, j): jnp.zeros((b, tall, wide, c), dy.dtype) for i in range(sh) for j in range(sw)}
     for (i, j), share in shares:
         down, right = i // sh, j // sw
         maps[i % sh, j % sw] += lax.pad(
-            share, zero, ((0, 0, 0), (down, tall - rows - down, 0), (right, wide - columns - right, 0), (0, 0, 0))
+            share,
+            zero,
+            (
+                (0, 0, 0),
+                (down, tall - rows - down, 0),
+                (right, wide - columns - right, 0),
+                (0, 0, 0),
+            ),
         )
-    blocks = jnp.stack([jnp.stack([maps[i, j] for j in range(sw)], axis=3) for i in range(sh)], axis=2)  # [B, tall, sh, wide, sw, C]
+    blocks = jnp.stack(
+        [jnp.stack([maps[i, j] for j in range(sw)], axis=3) for i in range(sh)], axis=2
+    )  # [B, tall, sh, wide, sw, C]
     return (blocks.reshape(b, tall * sh, wide * sw, c)[:, top : top + h, left : left + w],)
 
 
 _max_pool_cpu.defvjp(_max_pool_forward, _max_pool_backward)
 
 
-def avg_pool(x: Array, window, stride, *, padding: Padding = 0, ceil: bool = False, count_padding: bool = True) -> Array:
+def avg_pool(
+    x: Array,
+    window,
+    stride,
+    *,
+    padding: Padding = 0,
+    ceil: bool = False,
+    count_padding: bool = True,
+) -> Array:
     """Mean over windows of x [B, H, W, C] -> [B, H', W', C]; `count_padding` counts padded zeros (never the ceil overhang)."""
     dims, strides, pads, full = _geometry(x, window, stride, padding, ceil)
     total = lax.reduce_window(x, np.zeros((), x.dtype), lax.add, dims, strides, full)
@@ -124,6 +170,8 @@ def adaptive_avg_pool(x: Array, size) -> Array:
         n = x.shape[axis]
         if n == out:
             continue
-        bins = [lax.slice_in_dim(x, i * n // out, -(-(i + 1) * n // out), axis=axis) for i in range(out)]
+        bins = [
+            lax.slice_in_dim(x, i * n // out, -(-(i + 1) * n // out), axis=axis) for i in range(out)
+        ]
         x = jnp.concatenate([jnp.mean(b, axis=axis, keepdims=True) for b in bins], axis=axis)
     return x

@@ -44,10 +44,14 @@ def _patches(x: Array, size: int, before: tuple[int, int], rows: int, columns: i
     b, h, w, c = x.shape
     top, left = before
     bottom, right = 2 * rows + size - 2 - h - top, 2 * columns + size - 2 - w - left
-    x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0)))  # [B, 2 rows + size - 2, ..., C]
+    x = lax.pad(
+        x, jnp.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0))
+    )  # [B, 2 rows + size - 2, ..., C]
 
     def position(i: int, j: int) -> Array:
-        taken = lax.slice(x, (0, i, j, 0), (b, i + 2 * rows - 1, j + 2 * columns - 1, c), (1, 2, 2, 1))  # [B, rows, columns, C]
+        taken = lax.slice(
+            x, (0, i, j, 0), (b, i + 2 * rows - 1, j + 2 * columns - 1, c), (1, 2, 2, 1)
+        )  # [B, rows, columns, C]
         return taken.reshape(b * rows * columns, c)
 
     return [[position(i, j) for j in range(size)] for i in range(size)]
@@ -57,7 +61,9 @@ def _product(a: Array, b: Array, over_a: int, over_b: int) -> Array:
     return lax.dot_general(a, b, (((over_a,), (over_b,)), ((), ())))
 
 
-def _filter(x: Array, sums: Grid, before: tuple[int, int], out: tuple[int, int], over: int) -> Array:
+def _filter(
+    x: Array, sums: Grid, before: tuple[int, int], out: tuple[int, int], over: int
+) -> Array:
     """The convolution, given the kernel's 4x4 sums; `over` is the axis of the sums that x's channels meet."""
     rows, columns = -(-out[0] // 2), -(-out[1] // 2)
     inputs = _both_sides(_input_sums, _patches(x, 4, before, rows, columns))

@@ -8,7 +8,11 @@ import functools
 import importlib.util
 import pathlib
 
-ANCHORS = {0: "n01440764", 207: "n02099601", 999: "n15075141"}  # tench, golden retriever, toilet tissue
+ANCHORS = {
+    0: "n01440764",
+    207: "n02099601",
+    999: "n15075141",
+}  # tench, golden retriever, toilet tissue
 
 
 @functools.cache
@@ -17,9 +21,13 @@ def synsets() -> tuple[str, ...]:
 
     Raises ValueError where that list is not the standard order.
     """
-    spec = importlib.util.find_spec("tensorflow_datasets")  # found, not imported, which takes seconds
+    spec = importlib.util.find_spec(
+        "tensorflow_datasets"
+    )  # found, not imported, which takes seconds
     if spec is None or spec.origin is None:
-        raise ValueError("the class list lies in the package tensorflow-datasets, which is not installed: pip install tensorflow-datasets")
+        raise ValueError(
+            "the class list lies in the package tensorflow-datasets, which is not installed: pip install tensorflow-datasets"
+        )
     path = pathlib.Path(spec.origin).parent / "datasets" / "imagenet2012" / "labels.txt"
     if not path.is_file():
         raise ValueError(
@@ -33,10 +41,14 @@ def synsets() -> tuple[str, ...]:
 def check_order(names: tuple[str, ...], where: str) -> None:
     """Raises ValueError unless `names` are the 1,000 synsets in the standard order."""
     if len(names) != 1000 or list(names) != sorted(set(names)):
-        raise ValueError(f"{where} has {len(names)} entries, sorted: {list(names) == sorted(set(names))}; expected 1000 synsets in order")
+        raise ValueError(
+            f"{where} has {len(names)} entries, sorted: {list(names) == sorted(set(names))}; expected 1000 synsets in order"
+        )
     for index, synset in ANCHORS.items():
         if names[index] != synset:
-            raise ValueError(f"{where} has {names[index]} at index {index}; expected {synset}: another label order")
+            raise ValueError(
+                f"{where} has {names[index]} at index {index}; expected {synset}: another label order"
+            )
 
 
 @functools.cache
@@ -46,7 +58,10 @@ def class_names() -> tuple[str, ...]:
         from torchvision.models import AlexNet_Weights
 
         return tuple(AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
-    except (ImportError, RuntimeError):  # RuntimeError: a torchvision whose compiled part does not fit its torch
+    except (
+        ImportError,
+        RuntimeError,
+    ):  # RuntimeError: a torchvision whose compiled part does not fit its torch
         pass
     try:
         from timm.data import ImageNetInfo
@@ -56,3 +71,14 @@ def class_names() -> tuple[str, ...]:
         return tuple(info.index_to_description(index) for index in range(1000))
     except (ImportError, RuntimeError):
         return synsets()
+
+
+def readable(class_names: list[str]) -> list[str]:
+    """English names where the classes are ImageNet's synsets, else the names themselves."""
+    if (
+        len(class_names) == 1000
+        and class_names[0] == ANCHORS[0]
+        and tuple(class_names) == synsets()
+    ):
+        return list(class_names())
+    return class_names

@@ -30,7 +30,10 @@ def numbered(prefix: str, letters: str, first: int) -> Rows:
     rows = []
     for number, letter in enumerate(letters, start=first):
         ours, theirs = f"{prefix}{letter}", f"features.{number}"
-        rows += [(f"{ours}/branch1_conv1/{{k}}", f"{theirs}.branch0.{{k}}"), (f"{ours}/branch4_conv1/{{k}}", f"{theirs}.branch3.1.{{k}}")]
+        rows += [
+            (f"{ours}/branch1_conv1/{{k}}", f"{theirs}.branch0.{{k}}"),
+            (f"{ours}/branch4_conv1/{{k}}", f"{theirs}.branch3.1.{{k}}"),
+        ]
         if prefix == "mixed_7":  # the modules whose branches fork
             rows += [(f"{ours}/branch2_conv1/{{k}}", f"{theirs}.branch1_0.{{k}}")]
             rows += [(f"{ours}/branch2_conv2{{x}}/{{k}}", f"{theirs}.branch1_1{{x}}.{{k}}")]
@@ -137,20 +140,49 @@ def vgg_rows(convs: tuple[int, ...], step: int) -> Rows:
     return (*rows, ("fc6", "classifier.0", 7), ("fc7", "classifier.3"), ("fc8", "classifier.6"))
 
 
-VGG = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-TF = {"same_padding": True, "bn_epsilon": 1e-3, "bn_momentum": 0.99}  # what TensorFlow's own EfficientNets were trained with
+VGG = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+TF = {
+    "same_padding": True,
+    "bn_epsilon": 1e-3,
+    "bn_momentum": 0.99,
+}  # what TensorFlow's own EfficientNets were trained with
 
 PORTS: dict[str, Port] = {
     "alexnet_owt": Port("alexnet_owt", "torchvision", "alexnet", ALEXNET),
     **{name: Port(name, "torchvision", name, vgg_rows(convs, 2)) for name, convs in VGG.items()},
-    **{f"{name}_bn": Port(f"{name}_bn", "torchvision", f"{name}_bn", vgg_rows(convs, 3)) for name, convs in VGG.items()},
+    **{
+        f"{name}_bn": Port(f"{name}_bn", "torchvision", f"{name}_bn", vgg_rows(convs, 3))
+        for name, convs in VGG.items()
+    },
     "googlenet_bn": Port("googlenet_bn", "torchvision", "googlenet", GOOGLENET, aux="aux"),
-    "inception_v3": Port("inception_v3", "torchvision", "inception_v3", INCEPTION_V3, aux="AuxLogits."),
+    "inception_v3": Port(
+        "inception_v3", "torchvision", "inception_v3", INCEPTION_V3, aux="AuxLogits."
+    ),
     "inception_v4": Port("inception_v4", "timm", "inception_v4", INCEPTION_V4),
-    "inception_resnet_v2": Port("inception_resnet_v2", "timm", "inception_resnet_v2", INCEPTION_RESNET_V2),
-    **{f"resnet{n}": Port(f"resnet{n}", "torchvision", f"resnet{n}", RESNET) for n in (18, 34, 50, 101, 152)},
-    **{f"efficientnet_b{i}": Port(f"efficientnet_b{i}", "torchvision", f"efficientnet_b{i}", EFFICIENTNET) for i in range(8)},
-    **{f"tf_efficientnet_b{i}": Port(f"efficientnet_b{i}", "timm", f"tf_efficientnet_b{i}", TIMM_EFFICIENTNET, TF) for i in range(8)},
+    "inception_resnet_v2": Port(
+        "inception_resnet_v2", "timm", "inception_resnet_v2", INCEPTION_RESNET_V2
+    ),
+    **{
+        f"resnet{n}": Port(f"resnet{n}", "torchvision", f"resnet{n}", RESNET)
+        for n in (18, 34, 50, 101, 152)
+    },
+    **{
+        f"efficientnet_b{i}": Port(
+            f"efficientnet_b{i}", "torchvision", f"efficientnet_b{i}", EFFICIENTNET
+        )
+        for i in range(8)
+    },
+    **{
+        f"tf_efficientnet_b{i}": Port(
+            f"efficientnet_b{i}", "timm", f"tf_efficientnet_b{i}", TIMM_EFFICIENTNET, TF
+        )
+        for i in range(8)
+    },
 }
 
 
@@ -159,7 +191,9 @@ def find(name: str) -> Port:
     if name not in PORTS:
         near = difflib.get_close_matches(name, PORTS, n=4, cutoff=0.5)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise ValueError(f"no public weights are known for {name!r}{hint} Known: {', '.join(sorted(PORTS))}")
+        raise ValueError(
+            f"no public weights are known for {name!r}{hint} Known: {', '.join(sorted(PORTS))}"
+        )
     return PORTS[name]
 
 
@@ -168,7 +202,9 @@ def translate(path: str, rows: Rows) -> tuple[str, int]:
     for ours, theirs, *window in rows:
         match = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>\\w+)", ours), path)
         if match:
-            return re.sub(r"\{(\w+)(-\d+)?\}", lambda m, found=match: _fill(found, m), theirs), *(window or [1])  # pyright: ignore
+            return re.sub(r"\{(\w+)(-\d+)?\}", lambda m, found=match: _fill(found, m), theirs), *(
+                window or [1]
+            )  # pyright: ignore
     raise KeyError(f"no row names {path}")
 
 

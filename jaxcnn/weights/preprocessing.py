@@ -22,7 +22,9 @@ class Entry(NamedTuple):
     file: str
 
 
-def _torchvision(file: str, size: int = 224, short: int = 256, how: str = "bilinear", colour: Any = IMAGENET) -> Entry:
+def _torchvision(
+    file: str, size: int = 224, short: int = 256, how: str = "bilinear", colour: Any = IMAGENET
+) -> Entry:
     return Entry(size, size / short, how, colour, file)
 
 
@@ -79,7 +81,9 @@ for _name, _size, _fraction, _tags in (
 
 def entry_of_file(name: str, filename: str) -> str:
     """The entry of `name` whose published file `filename` is, "" where it is none of them."""
-    return next((entry for entry, row in ENTRIES[name].items() if filename.startswith(row.file)), "")
+    return next(
+        (entry for entry, row in ENTRIES[name].items() if filename.startswith(row.file)), ""
+    )
 
 
 def find_entry(name: str, entry: str = "") -> tuple[str, Entry]:
@@ -97,5 +101,11 @@ def preprocessing(name: str, entry: str = "") -> dict[str, Any]:
     """The fields of `jaxcnn.data.preprocess.Preprocess` for weights `entry` of `name`: RGB, `mean` and `std` on the 0-255 scale."""
     row = find_entry(name, entry)[1]
     mean, std = ([round(255 * value, 4) for value in values] for values in row.colour)
-    size = {"image_size": row.size, "channels": 3, "pad": 0, "crop_fraction": row.fraction, "interpolation": row.interpolation}
+    size = {
+        "image_size": row.size,
+        "channels": 3,
+        "pad": 0,
+        "crop_fraction": row.fraction,
+        "interpolation": row.interpolation,
+    }
     return size | {"mean": mean, "std": std, "pixel_mean": ""}

@@ -16,7 +16,13 @@ from flax import traverse_util
 from jaxcnn.models import create_model
 from jaxcnn.weights.ports import Port, find, translate
 
-LEAVES = {"kernel": "weight", "bias": "bias", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+LEAVES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "scale": "weight",
+    "mean": "running_mean",
+    "var": "running_var",
+}
 COUNTER = "num_batches_tracked"
 
 
@@ -50,7 +56,12 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **fields: Any) -> dict[
     if port.aux and not fields.get("aux_heads", True):
         state = {key: value for key, value in state.items() if not key.startswith(port.aux)}
     wanted = {leaf.theirs: leaf.their_shape for leaf in leaves}
-    _check(f"the state dict does not fit {name}", {key: tuple(value.shape) for key, value in state.items()}, wanted, port)
+    _check(
+        f"the state dict does not fit {name}",
+        {key: tuple(value.shape) for key, value in state.items()},
+        wanted,
+        port,
+    )
     arrays = {leaf.path: _to_ours(_numpy(state[leaf.theirs]), leaf) for leaf in leaves}
     return {"params": {}, "batch_stats": {}} | traverse_util.unflatten_dict(arrays)
 
@@ -63,7 +74,9 @@ def to_torch(name: str, variables: Mapping[str, Any], **fields: Any) -> dict[str
     try:
         import torch
     except ImportError:
-        raise ImportError("weights.to_torch makes torch tensors and torch is not installed: pip install -e '.[torch]'") from None
+        raise ImportError(
+            "weights.to_torch makes torch tensors and torch is not installed: pip install -e '.[torch]'"
+        ) from None
     arrays = to_arrays(name, variables, **fields)
     return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
@@ -73,7 +86,12 @@ def to_arrays(name: str, variables: Mapping[str, Any], **fields: Any) -> dict[st
     leaves = _leaves(name, **fields)
     flat: dict[tuple[str, ...], Any] = traverse_util.flatten_dict(dict(variables))  # pyright: ignore[reportAssignmentType]
     wanted = {"/".join(leaf.path): leaf.shape for leaf in leaves}
-    _check(f"the variables do not fit {name}", {"/".join(path): tuple(np.shape(value)) for path, value in flat.items()}, wanted, find(name))
+    _check(
+        f"the variables do not fit {name}",
+        {"/".join(path): tuple(np.shape(value)) for path, value in flat.items()},
+        wanted,
+        find(name),
+    )
     state = {}
     for leaf in leaves:
         state[leaf.theirs] = _to_theirs(_numpy(flat[leaf.path]), leaf)
@@ -109,16 +127,24 @@ def _to_ours(array: np.ndarray, leaf: Leaf) -> np.ndarray:
     if array.ndim == 1:
         return array.copy()
     if array.ndim == 2:
-        array = array.reshape(array.shape[0], -1, leaf.window, leaf.window)  # [O, C, window, window]
-    return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).reshape(leaf.shape)  # [kh, kw, I, O] or [N, O]
+        array = array.reshape(
+            array.shape[0], -1, leaf.window, leaf.window
+        )  # [O, C, window, window]
+    return np.ascontiguousarray(array.transpose(2, 3, 1, 0)).reshape(
+        leaf.shape
+    )  # [kh, kw, I, O] or [N, O]
 
 
 def _to_theirs(array: np.ndarray, leaf: Leaf) -> np.ndarray:
     if array.ndim == 1:
         return array.copy()
     if array.ndim == 2:
-        array = array.reshape(leaf.window, leaf.window, -1, array.shape[-1])  # [window, window, C, O]
-    return np.ascontiguousarray(array.transpose(3, 2, 0, 1)).reshape(leaf.their_shape)  # [O, I, kh, kw] or [O, N]
+        array = array.reshape(
+            leaf.window, leaf.window, -1, array.shape[-1]
+        )  # [window, window, C, O]
+    return np.ascontiguousarray(array.transpose(3, 2, 0, 1)).reshape(
+        leaf.their_shape
+    )  # [O, I, kh, kw] or [O, N]
 
 
 def _check(what: str, found: Mapping[str, tuple], wanted: Mapping[str, tuple], port: Port) -> None:
@@ -128,16 +154,28 @@ def _check(what: str, found: Mapping[str, tuple], wanted: Mapping[str, tuple], p
     misshapen = [key for key in wanted if key in found and found[key] != wanted[key]]
     if not (missing or unexpected or misshapen):
         return
-    lines = [f"{what}: {len(missing)} missing, {len(unexpected)} unexpected, {len(misshapen)} misshapen{_hint(missing, misshapen, port)}"]
-    lines += [f"  missing     {key}: found nothing, expected {_shape(wanted[key])}" for key in missing]
-    lines += [f"  unexpected  {key}: found {_shape(found[key])}, expected nothing" for key in unexpected]
-    lines += [f"  misshapen   {key}: found {_shape(found[key])}, expected {_shape(wanted[key])}" for key in misshapen]
+    lines = [
+        f"{what}: {len(missing)} missing, {len(unexpected)} unexpected, {len(misshapen)} misshapen{_hint(missing, misshapen, port)}"
+    ]
+    lines += [
+        f"  missing     {key}: found nothing, expected {_shape(wanted[key])}" for key in missing
+    ]
+    lines += [
+        f"  unexpected  {key}: found {_shape(found[key])}, expected nothing" for key in unexpected
+    ]
+    lines += [
+        f"  misshapen   {key}: found {_shape(found[key])}, expected {_shape(wanted[key])}"
+        for key in misshapen
+    ]
     raise ValueError("\n".join(lines))
 
 
 def _hint(missing: list[str], misshapen: list[str], port: Port) -> str:
     """What to pass where only the auxiliary heads are absent, or only the last layers have another size."""
-    tops = [key.removeprefix("params/").rpartition("/")[0] or key.rpartition(".")[0] for key in misshapen]
+    tops = [
+        key.removeprefix("params/").rpartition("/")[0] or key.rpartition(".")[0]
+        for key in misshapen
+    ]
     if port.aux and missing and all(key.startswith((port.aux, *port.our_aux)) for key in missing):
         return "; pass aux_heads=False for the network without its auxiliary heads"
     if misshapen and not missing and len(set(tops)) <= 3:

@@ -1,0 +1,1 @@
+"""What a network or a compiled step costs, counted without running it."""

@@ -1,0 +1,70 @@
+"""What evaluation does to an image before the network sees it; it travels with the weights."""
+
+import base64
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, 0-255: the mean of ImageNet's training images
+IMAGENET_STD = (58.395, 57.12, 57.375)
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Short side to `resized`, centre square of `inner`, `pad` background pixels around it, then (x - mean) / std on the 0-255 scale."""
+
+    image_size: int
+    channels: int = 3
+    pad: int = 0
+    crop_fraction: float = 1.0
+    interpolation: str = "bilinear"
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    pixel_mean: str = (
+        ""  # a mean image [S, S, C] that replaces `mean`, as text; see `encode_pixel_mean`
+    )
+
+    @property
+    def inner(self) -> int:
+        """Side of the square cut from the image, in pixels."""
+        return self.image_size - 2 * self.pad
+
+    @property
+    def resized(self) -> int:
+        """Short side of the image when the square is cut from it, in pixels."""
+        return round(self.inner / self.crop_fraction)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.image_size, self.image_size, self.channels
+
+    def offset(self) -> np.ndarray:
+        """What is subtracted: float32 [S, S, C], or [1, 1, C] without a mean image."""
+        if self.pixel_mean:
+            return decode_pixel_mean(self.pixel_mean)
+        return np.asarray(self.mean, np.float32).reshape(1, 1, -1)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+
+def encode_pixel_mean(mean: np.ndarray) -> str:
+    """A mean image [S, S, C], 0-255, as text: a base64 PNG of 16-bit steps of 1/256 grey level."""
+    ok, png = cv2.imencode(".png", np.round(np.clip(mean, 0, 255) * 256).astype(np.uint16))
+    assert ok
+    return base64.b64encode(png.tobytes()).decode()
+
+
+def decode_pixel_mean(text: str) -> np.ndarray:
+    """The inverse of `encode_pixel_mean`: float32 [S, S, C]."""
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    return np.atleast_3d(image).astype(np.float32) / 256

@@ -1,0 +1,1 @@
+"""From a split of a source to batches in a fixed random order."""

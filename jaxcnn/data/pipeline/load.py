@@ -1,0 +1,51 @@
+"""Reading records for a batch, and what happens to a corrupt one."""
+
+import os
+from collections.abc import Callable, Iterator
+
+from jaxcnn.config.schema import Data
+from jaxcnn.data.sources.base import Example, Indices, Source
+from jaxcnn.errors import DataError
+
+MAX_REPLACEMENTS = 100  # corrupt records in a row that are skipped
+
+
+def thread_count(data: Data) -> int:
+    """`data.threads`, or one a core that this process may use."""
+    return (
+        data.threads or len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else data.threads or os.cpu_count() or 1
+    )
+
+
+def load_each(
+    data: Data, source: Source, indices: Indices, place: Callable[[Example, int], None]
+) -> Iterator[tuple[int, bool]]:
+    """Calls `place(example, row)` for the records at `indices`, read in one request; yields (label, whether it is a replacement) of each.
+
+    `place` decodes the image and puts it in row `row` of a batch. A record that does not decode raises DataError, or with
+    data.on_corrupt="skip" is replaced by the next one that does.
+    """
+    for row, example in enumerate(source.fetch(indices)):
+        try:
+            place(example, row)
+            yield example.label, False
+        except DataError:
+            if data.on_corrupt != "skip":
+                raise
+            yield _replace(source, int(indices[row]), row, place), True
+
+
+def _replace(source: Source, index: int, row: int, place: Callable[[Example, int], None]) -> int:
+    """Places the first record after `index` that decodes; returns its label."""
+    for step in range(1, min(MAX_REPLACEMENTS, len(source) - 1) + 1):
+        example = source[(index + step) % len(source)]
+        try:
+            place(example, row)
+            return example.label
+        except DataError:
+            continue
+    raise DataError(
+        f"{source.name} {source.split}: record {index} and the {MAX_REPLACEMENTS} after it are corrupt; prepare the dataset again"
+    )

@@ -1,0 +1,1 @@
+"""Datasets written once, as TFDS directories of ArrayRecord files."""

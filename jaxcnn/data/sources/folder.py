@@ -1,0 +1,127 @@
+"""A folder of images, ROOT/{train,val,test}/CLASS/*.jpg: the class of an image is the folder it lies in."""
+
+import os
+from pathlib import Path
+
+from jaxcnn.data.sources.base import Example, Indices, split_indices
+from jaxcnn.errors import DataError, UnreadableError, printable
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class Folder:
+    """One split of ROOT, classes and files in alphabetical order; files and folders whose names begin with a dot do not count."""
+
+    name = "folder"
+    image_shape: tuple[int, int, int] | None = None
+
+    def __init__(self, root: str, split: str):
+        if not root:
+            raise DataError(
+                'data.name="folder" needs data.data_dir, the folder ROOT that holds ROOT/train/CLASS/*.jpg'
+            )
+        self._root = Path(root)
+        names = _subfolders(self._root, "split")
+        bases = [b for b in names if b in {part.split("[")[0].strip() for part in split.split("+")}]
+        reference = "train" if "train" in names else names[0]
+        self._classes = _subfolders(self._root / reference, "class")
+        self.class_names = [
+            printable(name) for name in self._classes
+        ]  # they are drawn, logged and written line by line
+        listed = {base: self._list(base) for base in bases}
+        # A split that nobody asked for is not listed: it may hold a million files.
+        self.splits = {name: len(listed[name]) if name in listed else -1 for name in names}
+        parts = split_indices(split, self.splits, str(self._root))
+        self.files = [listed[name][i] for name, indices in parts for i in indices]
+        self.split = split
+        self.identity = (
+            f"folder {self._root.resolve()} {split} {len(self.files)} {hash(tuple(self.files))}"
+        )
+
+    def _list(self, base: str) -> list[tuple[str, int]]:
+        """[(path below ROOT, label)] of one split."""
+        classes = _subfolders(self._root / base, "class")
+        unknown = sorted(set(classes) - set(self._classes))
+        if unknown:
+            raise DataError(
+                f"{self._root / base} has {len(unknown)} classes that the training folder does not have: {', '.join(unknown[:5])}; "
+                "the classes of an evaluation folder must be among those of the training folder"
+            )
+        files = []
+        for label, name in enumerate(self._classes):
+            found = _images(self._root, self._root / base / name) if name in classes else []
+            if not found and base == "train":
+                raise DataError(
+                    f"{self._root / base / name} holds no images ({', '.join(SUFFIXES)}); put some there or remove the empty class"
+                )
+            files += [(path, label) for path in found]
+        return files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Example:
+        path, label = self.files[index]
+        try:
+            return Example(
+                (self._root / path).read_bytes(), label, printable(str(self._root / path))
+            )
+        except OSError as e:
+            raise UnreadableError(
+                f"{self._root / path} cannot be read: {e.strerror}; restore the file or mount its disk again, then run the same command"
+            ) from None
+
+    def fetch(self, indices: Indices) -> list[Example]:
+        return [self[int(i)] for i in indices]
+
+
+def _subfolders(folder: Path, kind: str) -> list[str]:
+    """Names of the visible folders in `folder`, sorted; DataError says what is there instead if there are none."""
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder.absolute()} is not a folder; expected ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg with data.data_dir=ROOT"
+        )
+    names = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
+    if not names:
+        files = sum(1 for _ in os.scandir(folder))
+        raise DataError(
+            f"{folder.absolute()} holds {files} files but no {kind} folders; expected ROOT/train/CLASS/*.jpg with data.data_dir=ROOT"
+        )
+    return names
+
+
+def _images(root: Path, folder: Path) -> list[str]:
+    """Image files anywhere below `folder`, relative to `root`, sorted; a link that leads out of `root` raises DataError.
+
+    Pipes and devices do not count: reading one would wait for ever.
+    """
+    found, unseen = [], [str(folder)]
+    inside = root.resolve()
+    while unseen:
+        for entry in list(
+            os.scandir(unseen.pop())
+        ):  # to its end, so that an error below leaves nothing open
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                unseen.append(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                if entry.is_symlink():
+                    _check_link(Path(entry.path), inside)
+                if entry.is_file():
+                    found.append(os.path.relpath(entry.path, root))
+    return sorted(found)
+
+
+def _check_link(path: Path, inside: Path) -> None:
+    target = Path(
+        os.path.realpath(path)
+    )  # unlike Path.resolve it takes links that lead in a circle
+    if not target.exists():
+        raise DataError(
+            f"{path} is a link that leads nowhere, to {target}; restore the file or remove the link"
+        )
+    if not target.is_relative_to(inside):
+        raise DataError(
+            f"{path} is a link to {target}, outside {inside}; copy the file in, or link the folder of the whole class"
+        )

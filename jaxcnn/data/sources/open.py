@@ -1,0 +1,30 @@
+"""Opens a source by its name: the embedded digits, a folder of classes, or a TFDS dataset."""
+
+from jaxcnn.config.schema import Data
+from jaxcnn.data.sources.base import Source
+from jaxcnn.data.sources.digits import Digits
+from jaxcnn.errors import DataError
+
+
+def open_source(data: Data, split: str) -> Source:
+    """The examples of `split`, which may be sliced as TFDS does it ("train[:45000]", "train[10%:]"); raises DataError if it is not there."""
+    if data.name == "digits":
+        return Digits(split)
+    if data.name == "folder":
+        from jaxcnn.data.sources.folder import Folder
+
+        return Folder(data.data_dir, split)
+    from jaxcnn.data.sources.tfds import open_tfds
+
+    return open_tfds(data.name, data.data_dir, split)
+
+
+def default_eval_split(source: Source) -> str:
+    """ "test", else "validation", else "val", whichever the dataset has; raises DataError if it has none of them."""
+    for name in ("test", "validation", "val"):
+        if name in source.splits:
+            return name
+    raise DataError(
+        f"{source.name} has no test, validation or val split, only {', '.join(source.splits)}; "
+        'set data.eval_split, for example to "train[90%:]" with data.train_split="train[:90%]"'
+    )

@@ -1,0 +1,7 @@
+"""Evaluation of checkpoints by the papers' protocols."""
+
+from jaxcnn.evaluate.classify import classify
+from jaxcnn.evaluate.evaluation import evaluate
+from jaxcnn.evaluate.predictions import Predictions
+
+__all__ = ["Predictions", "classify", "evaluate"]

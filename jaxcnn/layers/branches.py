@@ -1,0 +1,200 @@
+"""Inception modules, and networks of them, as tables in the notation of their papers.
+
+A step is a string, written as the papers' tables and figures print it:
+
+    "3x3 96"             convolution, 96 filters, padded by (k - 1) / 2 on every side; normalised where the network is; ReLU
+    "3x3 96 /2 V"        stride 2, "valid": no padding (the V of Inception-v4's figures)
+    "max 3x3"            max pooling, padded like a convolution; with /2 its windows start at the first pixel and cover the map
+    "max 3x3 /2 C"       unpadded, but a last window may overhang the map (ceil, as in Caffe)
+    "avg 3x3"            average pooling that counts padded zeros; "avg_inside 3x3" counts only pixels inside the map
+    "1x1 64, 3x3 96"     a branch: the second step after the first
+    "1x1 64, 1x3 96 | 3x1 96"   a branch that ends in two steps side by side
+    "proj: 1x1 64"       a step with a name of its own; others are called branch2_conv1, branch2_conv2, or where a branch forks
+                         branch2_conv2a, branch2_conv2b
+
+A module is a tuple of branches, whose outputs are concatenated in that order; a network a sequence of (name, step or module).
+"""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.layers.basic import AvgPool, BatchNorm, Conv, Dtype, Init, MaxPool, he_normal
+from jaxcnn.ops.pool import Padding
+
+Array = jax.Array
+
+Branches = tuple[str, ...]
+Layers = Sequence[
+    tuple[str, Any]
+]  # (name, a step or a tuple of branches), in the order of the network
+STEP = re.compile(
+    r"(?:(?P<name>\w+): )?(?:(?P<pool>max|avg|avg_inside) )?(?P<height>\d+)x(?P<width>\d+)"
+    r"(?: (?P<features>\d+))?(?: /(?P<stride>\d+))?(?: (?P<border>[VC]))?"
+)
+
+
+class Step(NamedTuple):
+    """One convolution or pooling, as read from its notation."""
+
+    name: str
+    pool: str  # "max", "avg", "avg_inside"; "" for a convolution
+    kernel: tuple[int, int]
+    features: int
+    stride: int
+    border: str  # "V": no padding, "C": overhang, "": padded
+
+    def smallest_input(self, out: int) -> int:
+        """The smallest side of a map from which the step makes `out` pixels."""
+        window = max(self.kernel)
+        return (out - 1) * self.stride + {"V": window, "C": window - self.stride + 1, "": 1}[
+            self.border
+        ]
+
+
+def read_step(text: str) -> Step:
+    """Reads one step; raises ValueError for what is not the notation."""
+    found = STEP.fullmatch(text)
+    if (
+        not found
+        or bool(found["pool"]) == bool(found["features"])
+        or (found["border"] == "C" and found["pool"] != "max")
+    ):
+        raise ValueError(
+            f"{text!r} is not a step of an Inception branch; expected something like '3x3 96 /2 V' or 'max 3x3 /2 V'"
+        )
+    kernel = (int(found["height"]), int(found["width"]))
+    return Step(
+        found["name"] or "",
+        found["pool"] or "",
+        kernel,
+        int(found["features"] or 0),
+        int(found["stride"] or 1),
+        found["border"] or "",
+    )
+
+
+@functools.cache
+def read_branch(text: str, number: int) -> tuple[tuple[Step, ...], ...]:
+    """The named steps of branch `number` one after another; each entry holds the steps that stand side by side, mostly one."""
+    first, *siblings = text.split(" | ")
+    *trunk, last = first.split(", ")
+    levels, convolutions = [], 0
+    for texts in [*([t] for t in trunk), [last, *siblings]]:
+        steps = [read_step(t) for t in texts]
+        convolutions += not steps[0].pool
+        kind = "pool" if steps[0].pool else f"conv{convolutions}"
+        letters = "ab" if len(steps) > 1 else [""]
+        levels.append(
+            tuple(
+                s._replace(name=s.name or f"branch{number}_{kind}{a}")
+                for s, a in zip(steps, letters, strict=True)
+            )
+        )
+    return tuple(levels)
+
+
+def smallest_image(layers: Layers) -> int:
+    """The smallest side in pixels of an image of which `layers` leave one pixel, by walking the geometry backwards."""
+    side = 1
+    for _, layer in reversed(layers):
+        branches = [read_branch(text, 1) for text in ([layer] if isinstance(layer, str) else layer)]
+        side = max(
+            functools.reduce(lambda out, steps: steps[0].smallest_input(out), branch[::-1], side)
+            for branch in branches
+        )
+    return side
+
+
+def conv_relu(
+    features: int,
+    kernel_size: tuple[int, int],
+    stride: int = 1,
+    padding: Padding = 0,
+    **fields: Any,
+) -> Callable[..., Array]:
+    """Convolution with bias, then ReLU, called like `ConvBN`; the layer is the convolution."""
+    return lambda x, train: nn.relu(
+        Conv(features, kernel_size, stride, padding, **fields)(x)
+    )  # [B, H', W', features]
+
+
+class ConvBN(nn.Module):
+    """Convolution `conv`, batch normalisation `bn`, ReLU."""
+
+    features: int
+    kernel_size: tuple[int, int]
+    stride: int = 1
+    padding: Padding = 0
+    use_bias: bool = False
+    momentum: float = 0.9
+    epsilon: float = 1e-3
+    group_size: int = 0
+    dtype: Dtype = jnp.float32
+    kernel_init: Init = he_normal
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        x = Conv(
+            self.features, self.kernel_size, self.stride, self.padding, use_bias=self.use_bias, dtype=self.dtype,
+            kernel_init=self.kernel_init, name="conv",
+        )(x)  # [B, H', W', features]  # fmt: skip
+        x = BatchNorm(self.momentum, self.epsilon, self.group_size, dtype=self.dtype, name="bn")(
+            x, train
+        )
+        return nn.relu(x)
+
+
+Unit = Callable[..., Callable[..., Array]]  # conv_relu or ConvBN with the network's own settings
+
+
+def apply_step(step: Step, x: Array, train: bool, unit: Unit) -> Array:
+    """One step under its own name, [B, H, W, C] -> [B, H', W', C']; call it inside a compact method."""
+    kh, kw = step.kernel
+    same = ((kh - 1) // 2, (kw - 1) // 2)
+    if not step.pool:
+        return unit(
+            step.features, step.kernel, step.stride, 0 if step.border else same, name=step.name
+        )(x, train)
+    if step.stride == 1 and not step.border:
+        padding = same
+    else:  # an overhang of stride - 1 is ceil; one of k - 1 makes as many windows as a padded convolution, be the map odd or even
+        overhang = {"V": 0, "C": step.stride - 1, "": kh - 1}[step.border]
+        padding = ((0, overhang), (0, overhang))
+    if step.pool == "max":
+        return MaxPool(kh, step.stride, padding, name=step.name)(x)
+    return AvgPool(kh, step.stride, padding, count_padding=step.pool == "avg", name=step.name)(x)
+
+
+def apply_branches(branches: Branches, x: Array, train: bool, unit: Unit) -> Array:
+    """The branches over one map, concatenated along the channels; call it inside a compact method."""
+    outputs = []
+    for number, branch in enumerate(branches, 1):
+        ends = [x]
+        for level in read_branch(branch, number):
+            ends = [apply_step(step, ends[0], train, unit) for step in level]
+        outputs += ends
+    return jnp.concatenate(outputs, axis=-1)  # [B, H', W', sum of the branches]
+
+
+class Inception(nn.Module):
+    """An Inception module: parallel branches, concatenated (figure 2b)."""
+
+    branches: Branches
+    unit: Unit
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        return apply_branches(self.branches, x, train, self.unit)
+
+
+def apply_layer(name: str, layer: str | Branches, x: Array, train: bool, unit: Unit) -> Array:
+    """One row of a network's table under its `name`; call it inside a compact method."""
+    if isinstance(layer, str):
+        return apply_step(read_step(layer)._replace(name=name), x, train, unit)
+    return Inception(layer, unit, name=name)(x, train)

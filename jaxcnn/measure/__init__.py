@@ -1,0 +1,1 @@
+"""What a network, a loop or a pipeline costs by the clock."""

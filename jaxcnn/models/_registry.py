@@ -1,0 +1,56 @@
+"""Finds networks by name in the tables of the family files.
+
+A family file has `VARIANTS`, {name: fields of its module}, and the module itself. A row's `module` names the class where a family
+has several. There is no registration: the lookup reads the tables.
+"""
+
+import difflib
+import fnmatch
+import functools
+import importlib
+import pathlib
+import pkgutil
+from typing import Any
+
+import flax.linen as nn
+
+
+@functools.cache
+def _variants() -> dict[str, tuple[str, type[nn.Module], dict[str, Any]]]:
+    """{variant: (family, module class, fields)} over every file of this folder."""
+    found = {}
+    for info in pkgutil.iter_modules([str(pathlib.Path(__file__).parent)]):
+        if info.name.startswith("_"):
+            continue
+        family = importlib.import_module(f"{__package__}.{info.name}")
+        for name, row in family.VARIANTS.items():
+            fields = dict(row)
+            found[name] = (info.name, getattr(family, fields.pop("module")), fields)
+    return found
+
+
+def list_models(pattern: str = "*") -> dict[str, str]:
+    """{variant: family} of the variants whose name matches the shell `pattern`, in alphabetical order."""
+    return {
+        name: _variants()[name][0]
+        for name in sorted(_variants())
+        if fnmatch.fnmatchcase(name, pattern)
+    }
+
+
+def create_model(name: str, **overrides: Any) -> nn.Module:
+    """The network `name` (see `list_models`), an `nn.Module` with `overrides` of its fields, such as `num_classes` or `dtype`.
+
+    Raises ValueError for a name or a field that does not exist, naming the nearest ones that do.
+    """
+    variants = _variants()
+    if name not in variants:
+        near = difflib.get_close_matches(name, variants, n=4, cutoff=0.5)
+        hint = f"; did you mean {', '.join(near)}?" if near else "."
+        raise ValueError(f"there is no model {name!r}{hint} Models: {', '.join(sorted(variants))}")
+    _, module, fields = variants[name]
+    known = sorted(f for f in module.__dataclass_fields__ if f not in ("parent", "name"))
+    for field in overrides:
+        if field not in known:
+            raise ValueError(f"{name} has no field {field!r}; its fields are {', '.join(known)}")
+    return module(**{**fields, **overrides})

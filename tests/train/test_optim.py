@@ -1,0 +1,226 @@
+"""Optimizers against their papers' update written in NumPy; schedules at their breakpoints."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn.config.schema import Optim
+from jaxcnn.train import optim as optim_lib
+from jaxcnn.train import schedules
+
+
+def run(optim, grads, rate_scales=None, weights=(1.0, -2.0)):
+    """The trajectory of one kernel and one bias under given gradients, [steps, 2]."""
+    params = {"kernel": jnp.full((1, 1), weights[0]), "bias": jnp.full((1,), weights[1])}
+    tx = optim_lib.make_optimizer(optim, steps_per_epoch=2.0)
+    state, seen = tx.init(params), []
+    for i, g in enumerate(grads):
+        tree = {"kernel": jnp.full((1, 1), g), "bias": jnp.full((1,), g)}
+        scale = jnp.asarray(1.0 if rate_scales is None else rate_scales[i])
+        updates, state = tx.update(tree, state, params, rate_scale=scale)
+        params = jax.tree.map(jnp.add, params, updates)
+        seen.append((float(params["kernel"][0, 0]), float(params["bias"][0])))
+    return np.asarray(seen)
+
+
+GRADS = (0.5, -0.25, 1.0, 0.125)
+SCALES = (1.0, 1.0, 0.1, 0.1)
+
+
+def expected(name, lr, mu, wd):
+    """Kernel (decayed) and bias (not decayed) trajectories, from the update rules as printed."""
+    seen = []
+    w, v, s = np.array([1.0, -2.0]), np.zeros(2), np.ones(2)
+    decay = np.array([wd, 0.0])
+    for g, scale in zip(GRADS, SCALES, strict=True):
+        grad, rate = g + decay * w, lr * scale
+        if name == "sgd":
+            w = w - rate * grad
+        elif name == "momentum":
+            v = mu * v + grad
+            w = w - rate * v
+        elif name == "nesterov":
+            v = mu * v + grad
+            w = w - rate * (grad + mu * v)
+        elif name == "caffe":  # AlexNet section 5: v <- mu v - rate (g + wd w)
+            v = mu * v - rate * grad
+            w = w + v
+        elif name == "rmsprop":  # TensorFlow 1: epsilon inside the root, accumulator from one
+            s = 0.9 * s + 0.1 * grad**2
+            v = mu * v + rate * grad / np.sqrt(s + 1e-3)
+            w = w - v
+        seen.append(w.copy())
+    return np.asarray(seen)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "caffe", "rmsprop"])
+def test_update_rules(name):
+    got = run(Optim(name=name, learning_rate=0.1, momentum=0.9, weight_decay=0.01), GRADS, SCALES)
+    np.testing.assert_allclose(got, expected(name, 0.1, 0.9, 0.01), rtol=2e-6)
+
+
+def test_caffe_and_torch_momentum_part_only_when_the_rate_changes():
+    constant = [run(Optim(name=n, learning_rate=0.1), GRADS) for n in ("caffe", "momentum")]
+    dropped = [run(Optim(name=n, learning_rate=0.1), GRADS, SCALES) for n in ("caffe", "momentum")]
+    np.testing.assert_allclose(*constant, rtol=1e-6)
+    assert np.abs(dropped[0] - dropped[1]).max() > 0.01
+
+
+def test_decay_all_and_bias_rate():
+    everything = run(Optim(name="sgd", learning_rate=0.1, weight_decay=0.1, decay_all=True), (0.0,))
+    np.testing.assert_allclose(everything, [[0.99, -1.98]], rtol=1e-6)
+    twice = run(Optim(name="sgd", learning_rate=0.1, bias_rate=2.0), (1.0,))
+    np.testing.assert_allclose(twice, [[0.9, -2.2]], rtol=1e-6)
+
+
+def test_layer_rates_name_layers_and_multiply_with_the_biases():
+    params = {
+        "conv1": {"kernel": jnp.ones((1, 1))},
+        "head": {"fc": {"kernel": jnp.ones((1, 1)), "bias": jnp.ones((1,))}},
+        "head2": {"bias": jnp.ones((1,))},
+    }
+    optim = Optim(
+        name="sgd",
+        learning_rate=0.5,
+        bias_rate=2.0,
+        layer_rates=("head=10", "*/fc/bias=0.1", "conv1=0"),
+    )
+    tx = optim_lib.make_optimizer(optim, 1.0)
+    updates, _ = tx.update(
+        jax.tree.map(jnp.ones_like, params), tx.init(params), params, rate_scale=jnp.ones(())
+    )
+    got = jax.tree.map(lambda u: round(float(u.squeeze()), 6), updates)
+    assert got == {
+        "conv1": {"kernel": 0.0},
+        "head": {"fc": {"kernel": -5.0, "bias": -1.0}},
+        "head2": {"bias": -1.0},
+    }
+    with pytest.raises(
+        ValueError,
+        match=r"optim\.layer_rates names no layer by 'fc'; the layers are conv1, head, head2",
+    ):
+        optim_lib.make_optimizer(Optim(layer_rates=("fc=2",)), 1.0).init(params)
+
+
+def test_clipping_bounds_the_global_norm():
+    moved = run(Optim(name="sgd", learning_rate=1.0, clip_norm=0.5), (3.0,)) - np.array([1.0, -2.0])
+    np.testing.assert_allclose(np.linalg.norm(moved), 0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb"])
+def test_adaptive_optimizers_descend(name):
+    params = {"kernel": jnp.full((2, 2), 3.0)}
+    tx = optim_lib.make_optimizer(Optim(name=name, learning_rate=0.1, weight_decay=0.01), 1.0)
+    state = tx.init(params)
+    for _ in range(20):
+        with jax.numpy_dtype_promotion(
+            "standard"
+        ):  # optax's bias correction raises a float to an integer power
+            updates, state = tx.update(params, state, params, rate_scale=jnp.ones(()))
+        params = jax.tree.map(jnp.add, params, updates)
+    assert float(jnp.abs(params["kernel"]).max()) < 2.0
+
+
+def test_adams_steps_are_the_rate_however_small_the_gradient():
+    """m / (sqrt(v) + 1e-8): RMSProp's epsilon of 1e-3 would make this step a hundred times shorter."""
+    tx, params = (
+        optim_lib.make_optimizer(Optim(name="adamw", learning_rate=0.1), 1.0),
+        {"kernel": jnp.zeros((1, 1))},
+    )
+    with jax.numpy_dtype_promotion("standard"):
+        updates, _ = tx.update(
+            {"kernel": jnp.full((1, 1), 1e-5)}, tx.init(params), params, rate_scale=jnp.ones(())
+        )
+    np.testing.assert_allclose(updates["kernel"], -0.1 / (1 + 1e-3), rtol=1e-4)
+
+
+def test_filter_rms_is_limited():
+    kernel = jnp.stack([jnp.full((3, 3, 2), 0.5), jnp.full((3, 3, 2), 0.05)], axis=-1)
+    tx = optim_lib.make_optimizer(Optim(name="sgd", learning_rate=0.0, max_filter_rms=0.1), 1.0)
+    updates, _ = tx.update(
+        {"kernel": jnp.zeros_like(kernel)},
+        tx.init({"kernel": kernel}),
+        {"kernel": kernel},
+        rate_scale=jnp.ones(()),
+    )
+    new = np.asarray(kernel + updates["kernel"])
+    np.testing.assert_allclose(np.sqrt((new**2).mean(axis=(0, 1, 2))), [0.1, 0.05], rtol=1e-5)
+
+
+def rates(optim, steps, steps_per_epoch=100.0):
+    schedule = schedules.make_schedule(optim, steps_per_epoch)
+    return [float(schedule(s)) for s in steps]
+
+
+def test_step_schedule_at_resnets_breakpoints():
+    """ResNet on CIFAR-10, section 4.2: 0.1, divided by 10 at 32k and 48k of 64k iterations."""
+    optim = Optim(learning_rate=0.1, schedule="step", boundaries=(320.0, 480.0), epochs=640)
+    np.testing.assert_allclose(
+        rates(optim, (0, 31_999, 32_000, 47_999, 48_000, 63_999)),
+        [0.1, 0.1, 0.01, 0.01, 1e-3, 1e-3],
+        rtol=1e-5,
+    )
+
+
+def test_step_schedule_with_stated_values():
+    """LeNet-5, section III.C: .0005 for 2 passes, .0002 for 3, .0001 for 3, .00005 for 4, then .00001."""
+    optim = Optim(
+        learning_rate=5e-4,
+        schedule="step",
+        boundaries=(2, 5, 8, 12),
+        values=(0.4, 0.2, 0.1, 0.02),
+        epochs=20,
+    )
+    got = rates(optim, (0, 199, 200, 500, 800, 1200, 1999))
+    np.testing.assert_allclose(got, [5e-4, 5e-4, 2e-4, 1e-4, 5e-5, 1e-5, 1e-5], rtol=1e-5)
+
+
+def test_exponential_polynomial_cosine_and_warmup():
+    staircase = Optim(learning_rate=1.0, schedule="exponential", factor=0.94, every=2.0, epochs=10)
+    np.testing.assert_allclose(
+        rates(staircase, (0, 199, 200, 400)), [1, 1, 0.94, 0.94**2], rtol=1e-5
+    )
+    smooth = Optim(
+        learning_rate=1.0,
+        schedule="exponential",
+        factor=0.94,
+        every=2.0,
+        epochs=10,
+        staircase=False,
+    )
+    np.testing.assert_allclose(rates(smooth, (100,)), [0.94**0.5], rtol=1e-5)
+    np.testing.assert_allclose(
+        rates(
+            Optim(learning_rate=1.0, schedule="polynomial", power=0.5, epochs=10), (0, 750, 1000)
+        ),
+        [1, 0.5, 0],
+        atol=1e-6,
+    )
+    cosine = Optim(learning_rate=1.0, schedule="cosine", epochs=10, warmup=2.0, floor=0.1)
+    np.testing.assert_allclose(
+        rates(cosine, (0, 99, 199, 200, 600, 1000)), [0.005, 0.5, 1.0, 1.0, 0.55, 0.1], rtol=1e-5
+    )
+
+
+def test_warmup_reaches_the_full_rate_before_an_exponential_joins():
+    """EfficientNet: linear to the peak over 5 epochs, untouched by the falls at 2.4 and 4.8, which both show once it is over."""
+    optim = Optim(
+        learning_rate=0.256, schedule="exponential", factor=0.97, every=2.4, warmup=5.0, epochs=350
+    )
+    expected = [0.256 * 0.6, 0.256, 0.256 * 0.97**2, 0.256 * 0.97**2, 0.256 * 0.97**3]
+    np.testing.assert_allclose(rates(optim, (299, 499, 500, 719, 720)), expected, rtol=1e-5)
+
+
+def test_plateau_divides_by_ten_when_patience_runs_out():
+    optim = Optim(schedule="plateau", patience=2, drops=1)
+    plateau, scales = schedules.new_plateau(), []
+    for error in (0.5, 0.4, 0.41, 0.40, 0.45, 0.45, 0.45, 0.45):
+        plateau = schedules.update_plateau(plateau, error, optim)
+        scales.append(float(plateau.scale))
+    np.testing.assert_allclose(scales, [1, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.1], rtol=1e-6)
+
+
+def test_total_steps():
+    assert schedules.total_steps(Optim(epochs=2.5), 10.4) == 26
+    assert schedules.total_steps(Optim(epochs=2.5, steps=7), 10.4) == 7
