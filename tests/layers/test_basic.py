@@ -1,5 +1,6 @@
 """Layers: parameter trees, the slid fully connected layer, running averages, gates, stochastic depth, heads, messages."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -131,10 +132,10 @@ def test_layers_without_parameters_have_none(module):
     assert module.init(KEY, images(1, 6, 6, 3)) == {}
 
 
-class Head(layers.nn.Module):
+class Head(nn.Module):
     class_map: bool
 
-    @layers.nn.compact
+    @nn.compact
     def __call__(self, x):
         return layers.pooled_head(x, 5, dropout_rate=0.0, train=False, class_map=self.class_map)
 
