@@ -1,4 +1,7 @@
-"""One strict JAX for every test: 8 host devices, no silent promotion of dtypes or ranks, warnings are errors (pyproject.toml)."""
+"""One strict JAX for every test: 8 host devices, no silent promotion of types or ranks.
+
+Warnings are errors, by pyproject.toml.
+"""
 
 import os
 
@@ -7,10 +10,7 @@ os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
 )
 
-import fcntl
 import pathlib
-import subprocess
-import sys
 
 import jax
 import pytest
@@ -18,34 +18,13 @@ import pytest
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-REPOSITORY = pathlib.Path(__file__).parent.parent
-
 
 @pytest.fixture(scope="session")
-def test_data(tmp_path_factory) -> pathlib.Path:
-    """A TFDS data directory with real mnist, cifar10 and 250 files of imagenet2012, or a skip that says where it was looked for."""
-    place = pathlib.Path(
-        os.environ.get("JAXCNN_TEST_DATA", REPOSITORY.parent / "shared" / "data")
-    ).absolute()
-    if (place / "mnist").is_dir():
-        return place
-    if not (place / "prepare.py").is_file():
-        pytest.skip(
-            f"no test data: {place} holds neither TFDS directories nor the script that prepares them (set JAXCNN_TEST_DATA)"
-        )
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent  # the workers' common folder: one of them prepares, the others wait
-    out = shared / "tfds"
-    with (shared / "tfds.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (out / "done").is_file():
-            out.mkdir(exist_ok=True)
-            subprocess.run(
-                [sys.executable, str(place / "prepare.py"), str(out)],
-                check=True,
-                capture_output=True,
-                cwd=place,
-            )
-            (out / "done").touch()
-    return out
+def test_data() -> pathlib.Path:
+    """A TFDS data directory with mnist, cifar10 and a sample of imagenet2012, or a skip."""
+    given = os.environ.get("JAXCNN_TEST_DATA")
+    if not given:
+        pytest.skip("JAXCNN_TEST_DATA names no TFDS directory with mnist, cifar10 and imagenet2012")
+    place = pathlib.Path(given).absolute()
+    assert (place / "mnist").is_dir(), f"JAXCNN_TEST_DATA={given} holds no mnist"
+    return place
