@@ -9,20 +9,29 @@ from jaxcnn.errors import ConfigError
 
 
 class Profile:
-    """A trace of steps A to B, `--profile=A:B`, under `workdir`/profile for TensorBoard and Perfetto; "" makes none."""
+    """Traces steps A to B, as `--profile=A:B` asks, into `workdir`/profile for TensorBoard and
+    Perfetto; "" makes no trace.
+
+    Raises ConfigError where `steps` reads otherwise.
+    """
 
     def __init__(self, steps: str, workdir: pathlib.Path):
         match = re.fullmatch(r"(\d+):(\d+)", steps)
         if steps and (not match or int(match[1]) >= int(match[2])):
             raise ConfigError(
-                f"--profile={steps} does not read as FIRST:LAST, the steps to trace, such as --profile=100:110"
+                f"--profile={steps} does not read as FIRST:LAST, the steps to trace, "
+                "such as --profile=100:110"
             )
         self.first, self.last = (int(match[1]), int(match[2])) if match else (-1, -1)
         self.folder = workdir / "profile"
         self._on = False
 
     def before(self, number: int, count: int = 1) -> None:
-        """Starts or ends the trace: `number` steps have been dispatched, and the next `count` go together, traced if one of them is to be."""
+        """Starts or ends the trace where `number` steps have been dispatched and the next `count`
+        go together.
+
+        They are traced together if one of them is to be.
+        """
         if self._on and number >= self.last:
             self.close()
         elif not self._on and number < self.last and self.first < number + count:

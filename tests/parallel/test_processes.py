@@ -19,14 +19,15 @@ import pytest
 import yaml
 from places import REPOSITORY
 
-from jaxcnn import main
+from jaxcnn import errors, main
 from jaxcnn.checkpoint import variables
 from jaxcnn.config.schema import Sharding
 from jaxcnn.errors import ConfigError, StartError
-from jaxcnn.parallel import launch
+from jaxcnn.parallel import joining, launch
 from jaxcnn.parallel import mesh as sharding
 from jaxcnn.parallel import processes as processes_lib
 from jaxcnn.parallel.launch import Launch, plan
+from jaxcnn.run import command
 from jaxcnn.train import loop
 from scripts import launch_local
 
@@ -127,9 +128,9 @@ def test_the_command_line_takes_them():
         "--workdir=w",
         *(f"--{name}={value}" for name, value in FLAGS.items()),
     ]
-    assert main.command([*argv, "--start_timeout=7"]).launch == Launch(**FLAGS, start_timeout=7)
-    assert main.command(argv[:3]).launch == Launch()
-    assert main.main([*argv[:3], "--num_processes=2"]) == main.EXIT_USAGE
+    assert command.command([*argv, "--start_timeout=7"]).launch == Launch(**FLAGS, start_timeout=7)
+    assert command.command(argv[:3]).launch == Launch()
+    assert main.main([*argv[:3], "--num_processes=2"]) == errors.USAGE
 
 
 def mesh_of(processes, data, model):
@@ -173,7 +174,7 @@ def test_a_single_process_asks_nobody(tmp_path):
     processes_lib.check_shared(tmp_path / "nowhere")
     assert [processes_lib.from_any("x", text) for text in ("", "bad")] == ["", "bad"]
     processes_lib.meet("nobody")
-    assert processes_lib.end("still here", 3) is None
+    assert joining.end("still here", 3) is None
 
 
 def launched(out, processes, devices):

@@ -18,8 +18,8 @@ from jaxcnn.config.schema import Config, Data, Optim, Sharding
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.draw import plots
 from jaxcnn.errors import Interrupted, StartError
+from jaxcnn.parallel import joining, processes
 from jaxcnn.parallel import mesh as mesh_lib
-from jaxcnn.parallel import processes
 from jaxcnn.parallel.launch import Launch
 from jaxcnn.train import loop, preflight
 from jaxcnn.train.feed import Resident, Streamed
@@ -143,7 +143,7 @@ def not_shared(out: pathlib.Path) -> None:
     try:
         processes.check_shared(mine, seconds=0.5)
     except StartError as error:
-        processes.end(str(error), 7)
+        joining.end(str(error), 7)
 
 
 def main() -> None:
@@ -153,7 +153,7 @@ def main() -> None:
     launch = Launch(
         given["coordinator_address"], int(given["num_processes"]), int(given["process_id"]), 60
     )
-    processes.initialize(launch)
+    joining.initialize(launch)
     jax.config.update("jax_compilation_cache_dir", str(out / "cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     plots.of_run, loop.preflight.sheet = (

@@ -1,0 +1,253 @@
+"""The command line of a run: its flags, its config file and the fields that `--config.field=value`
+overrides.
+
+Everything that cannot work ends in UsageError or ConfigError with one sentence. The config file is
+loaded here and not by ml_collections, which would wrap its errors in a traceback; ml_collections
+types and applies the overrides.
+"""
+
+import dataclasses
+import importlib.util
+import pathlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from absl import flags
+from ml_collections import config_flags
+
+from jaxcnn.config import schema
+from jaxcnn.errors import JaxcnnError, UsageError, nearest, one_line, question
+from jaxcnn.parallel.launch import START_SECONDS, Launch
+
+CONFIG_FLAG = re.compile(r"--?config(?:=(.*))?", flags=re.DOTALL)
+OVERRIDE = re.compile(r"--?(?:no)?config\.([\w.]+)(?:=(.*))?", flags=re.DOTALL)
+
+
+class Command(NamedTuple):
+    """What a command line asks for."""
+
+    config: schema.Config
+    workdir: str
+    launch: Launch
+    preflight: bool
+    profile: str
+
+
+def parse(argv: list[str]) -> tuple[schema.Config, str]:
+    """Returns (config, workdir) of a command line; raises UsageError or ConfigError."""
+    asked = command(argv)
+    return asked.config, asked.workdir
+
+
+def command(argv: list[str]) -> Command:
+    """Returns all that a command line says; raises UsageError or ConfigError."""
+    named, rest = _config_file(argv)
+    config = load_config(named)
+    for argument in rest:
+        _check_override(argument)
+    values, holder = _define(config, rest)
+    try:
+        stray = values(rest)[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise UsageError(_unknown_flag(error.flagname, values)) from None
+    except (flags.Error, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise UsageError(one_line(error, 400)) from None
+    if stray:
+        raise UsageError(
+            f"unexpected argument {stray[0]!r}; settings are written --config.field=value"
+        )
+    if not values.workdir:
+        raise UsageError(
+            "--workdir is missing; give a directory for checkpoints and metrics, "
+            "such as --workdir=runs/lenet"
+        )
+    launch = Launch(
+        coordinator_address=values.coordinator_address,
+        num_processes=values.num_processes,
+        process_id=values.process_id,
+        start_timeout=values.start_timeout,
+    )
+    return Command(
+        config=holder.value,
+        workdir=values.workdir,
+        launch=launch,
+        preflight=values.preflight,
+        profile=values.profile,
+    )
+
+
+def help_text() -> str:
+    """The flags, for --help."""
+    values, _ = _define(schema.Config(), ["main"])
+    return values.get_help()
+
+
+def _define(
+    config: schema.Config, argv: list[str]
+) -> tuple[flags.FlagValues, flags.FlagHolder[schema.Config]]:
+    """The flags, with one for every override of `config` in `argv`."""
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_dataclass(
+        "config",
+        config,
+        "Config file, with an optional :variant.",
+        flag_values=values,
+        sys_argv=argv,
+    )
+    text = {
+        "workdir": (
+            None,
+            "Where checkpoints, metrics and pictures go; the same for all processes.",
+        ),
+        "profile": ("", "FIRST:LAST, steps to trace into WORKDIR/profile."),
+        "coordinator_address": (None, "host:port of process 0, the same for all processes."),
+    }
+    for name, (default, about) in text.items():
+        flags.DEFINE_string(name, default, about, flag_values=values)
+    whole = {
+        "num_processes": (None, "How many processes; 1 alone means one, wherever it runs.", 1),
+        "process_id": (None, "Which of them this one is, from 0.", 0),
+        "start_timeout": (START_SECONDS, "Seconds in which all processes must have started.", 1),
+    }
+    for name, (default, about, least) in whole.items():
+        flags.DEFINE_integer(name, default, about, least, flag_values=values)
+    looking = "Look at data, disk and speed, draw a batch, and train nothing."
+    flags.DEFINE_bool("preflight", False, looking, flag_values=values)
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    return values, holder
+
+
+def _config_file(argv: list[str]) -> tuple[str, list[str]]:
+    """(the value of --config, `argv` without it); the last one counts. Raises UsageError where it
+    is missing.
+    """
+    named, rest = "", []
+    arguments = iter(argv)
+    for argument in arguments:
+        match = CONFIG_FLAG.fullmatch(argument)
+        if not match:
+            rest.append(argument)
+        elif match.group(1) is not None:
+            named = match.group(1)
+        else:
+            named = next(arguments, "")
+    if not named:
+        raise UsageError(
+            "--config is missing; give a config file, such as --config=configs/lenet.py"
+        )
+    return named, rest
+
+
+def load_config(named: str) -> schema.Config:
+    """Runs `get_config` of the config file FILE or FILE:VARIANT and returns what it returns; raises
+    UsageError or ConfigError.
+    """
+    file, colon, variant = named.partition(":")
+    path = pathlib.Path(file)
+    if not path.is_file():
+        folder = path.parent if path.parent.is_dir() else pathlib.Path("configs")
+        there = ", ".join(sorted(str(p) for p in folder.glob("*.py")))
+        raise UsageError(
+            f"--config names {path}, which does not exist; "
+            f"there are: {there or 'no config files here'}"
+        )
+    spec = importlib.util.spec_from_file_location("config_file", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--config names {path}, which is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(variant) if colon else module.get_config()
+    except JaxcnnError:
+        raise
+    except Exception as error:  # config files are programs
+        raise UsageError(
+            f"the config file {named} failed: {type(error).__name__}: {one_line(error, 400)}"
+        ) from None
+    if not isinstance(config, schema.Config):
+        raise UsageError(
+            f"get_config of {path} returned {type(config).__name__}; "
+            "it must return jaxcnn.config.schema.Config"
+        )
+    return config
+
+
+def _check_override(argument: str) -> None:
+    """Raises UsageError for a --config.x.y that is no field, naming fields that may be meant, and
+    for a badly written tuple.
+    """
+    match = OVERRIDE.fullmatch(argument)
+    if not match:
+        return
+    section: Any = schema.Config()
+    where = "config"
+    for name in match.group(1).split("."):
+        if isinstance(section, Mapping):  # its keys are checked by what takes them
+            return
+        if not dataclasses.is_dataclass(section):
+            raise UsageError(f"{where} is a value and has no field {name!r}; write --{where}=VALUE")
+        known = [field.name for field in dataclasses.fields(section)]
+        if name not in known:
+            here = [f"{where}.{near}" for near in nearest(name, known)]
+            hint = question(here or fields_like(name))
+            raise UsageError(
+                f"{where} has no field {name!r}{hint}; its fields are {', '.join(known)}"
+            )
+        section, where = getattr(section, name), f"{where}.{name}"
+    if dataclasses.is_dataclass(section):
+        known = ", ".join(field.name for field in dataclasses.fields(section))
+        raise UsageError(f"{where} is a section; set its fields: --{where}.FIELD=VALUE, of {known}")
+    _check_tuple(where, section, match.group(2) or "")
+
+
+def _check_tuple(where: str, default: Any, text: str) -> None:
+    """Raises UsageError for a,b where a tuple is wanted: it would be taken for one value."""
+    written = text.strip().startswith(("(", "["))
+    if isinstance(default, tuple) and "," in text and not written:
+        items = [item.strip().strip("'\"") for item in text.split(",")]
+        numbers = all(re.fullmatch(r"-?[\d.]+(e-?\d+)?", item) for item in items)
+        if not numbers:
+            raise UsageError(
+                f'--{where}={text} is one value; a tuple is written --{where}="{tuple(items)}"'
+            )
+
+
+def _leaves(section: Any, where: str) -> Iterator[tuple[str, str]]:
+    """(path, name) of every setting."""
+    for field in dataclasses.fields(section):
+        value, path = getattr(section, field.name), f"{where}.{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value, path)
+        else:
+            yield path, field.name
+
+
+def fields_like(name: str) -> list[str]:
+    """The settings that `name` may mean: those of that name, else of these initials (lr), else of
+    similar names.
+    """
+    leaves = list(_leaves(schema.Config(), "config"))
+    same = [path for path, leaf in leaves if leaf == name]
+    short = [path for path, leaf in leaves if "".join(w[0] for w in leaf.split("_")) == name]
+    near = nearest(name, [leaf for _, leaf in leaves], count=1)
+    return same or short or [path for path, leaf in leaves if leaf in near]
+
+
+def _unknown_flag(name: str, values: flags.FlagValues) -> str:
+    own = [flag for flag in values if "." not in flag]
+    meant = nearest(name, own) or fields_like(name)
+    hint = question(f"--{flag}" for flag in meant)
+    return f"there is no flag --{name}{hint}; --help lists the flags"
+
+
+def wants_help(argv: list[str]) -> bool:
+    """Whether the command line asks for the help text, whatever else it says."""
+    return bool({"--help", "-h", "--helpfull"} & set(argv))
+
+
+def interpreter() -> str:
+    """The path of this Python, as one would type it here."""
+    here, path = pathlib.Path.cwd(), pathlib.Path(sys.executable)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
