@@ -1,4 +1,6 @@
-"""The command: its exit codes and what it says, whatever ends a run. docs/reliability.md lists the faults."""
+"""The command: its exit codes and what it says, whatever ends a run. docs/reliability.md lists the
+faults.
+"""
 
 import json
 import os
@@ -54,7 +56,7 @@ def saved(workdir):
 
 
 def one_sentence(text, *words):
-    """Whether `text`, said on stderr, is one line with `words` in it that no terminal would obey."""
+    """Whether `text`, said on stderr, is one line with `words` that no terminal would obey."""
     line = text.removesuffix("\n")
     return line.startswith("error: ") and line.isprintable() and all(word in line for word in words)
 

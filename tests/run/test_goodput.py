@@ -1,8 +1,10 @@
 """The account of a run's time over its sittings."""
 
+import json
 import time
 
 import numpy as np
+import pytest
 
 from jaxcnn.run.goodput import Account
 
@@ -18,3 +20,23 @@ def test_goodput_counts_what_a_killed_sitting_kept(tmp_path, monkeypatch):
     clock[0] = 1050.0
     second.add(50, step_s=40.0)
     np.testing.assert_allclose(second.goodput(), (80 * 30 / 40 + 40) / 150)
+
+
+def test_a_sitting_is_in_the_account_from_its_beginning_to_its_end(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with Account(tmp_path, 0):
+        (sitting,) = json.loads((tmp_path / "sittings.json").read_text())
+        assert sitting["last_step"] == 0
+        clock[0] = 20.0  # stopped before its first row of metrics
+    second = Account(tmp_path, 10)
+    clock[0] = 60.0
+    second.add(30, step_s=30.0)
+    assert len(second.sittings) == 2
+    np.testing.assert_allclose(second.goodput(), 30 / 60)
+
+
+@pytest.mark.parametrize("content", ["", "null", "[]", "[1]", "{", '[{"began": 1}]'])
+def test_a_damaged_account_starts_anew(tmp_path, content):
+    (tmp_path / "sittings.json").write_text(content)
+    assert len(Account(tmp_path, 0).sittings) == 1

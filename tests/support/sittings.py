@@ -121,7 +121,10 @@ def kills(base: pathlib.Path) -> dict:
     told: dict = {"digest": undisturbed(base)}
     told["kills"] = [kill_while_saving(workdir, log, *kill) for kill in KILLS]
     told["last"] = sitting(workdir, log)
-    return told | {"killed_digest": last_row(workdir)["digest"], "left": sorted(unfinished(workdir))}
+    return told | {
+        "killed_digest": last_row(workdir)["digest"],
+        "left": sorted(unfinished(workdir)),
+    }
 
 
 def stopped(base: pathlib.Path) -> dict:
