@@ -39,8 +39,9 @@ class ConfigError(JaxcnnError, ValueError):
 
 
 class DataError(JaxcnnError, ValueError):
-    """Data that is missing, damaged or of another kind than was asked for; the message names the
-    file or record.
+    """Data that is missing, damaged or of another kind than was asked for.
+
+    The message names the file or record.
     """
 
     exit_code = USAGE
@@ -50,8 +51,9 @@ class DataError(JaxcnnError, ValueError):
 
 
 class UnreadableError(DataError):
-    """A file that was there and cannot be read any more: the disk or the mount fails, so another
-    try is worth it.
+    """A file that was there and cannot be read any more.
+
+    The disk or the mount fails, so another try is worth it.
     """
 
     exit_code = FAILED
@@ -110,8 +112,9 @@ class Interrupted(JaxcnnError, RuntimeError):
 
 
 def printable(text: str) -> str:
-    """Writes control characters as escapes: names of files come from anywhere and could move a
-    cursor.
+    """Writes control characters as escapes.
+
+    Names of files come from anywhere and could move a cursor.
     """
     if text.isprintable():
         return text
@@ -119,8 +122,7 @@ def printable(text: str) -> str:
 
 
 def one_line(error: BaseException | str, limit: int = 200) -> str:
-    """Fits the text of a library's error into a sentence: on one line, of at most `limit`
-    characters.
+    """Fits the text of a library's error into a sentence: one line of `limit` characters at most.
 
     An error without a text is called by its class.
     """
@@ -131,15 +133,17 @@ def one_line(error: BaseException | str, limit: int = 200) -> str:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The names of `known` that look most like `name`, the nearest first: at most `count`, often
-    none.
+    """Returns the names of `known` that look most like `name`, the nearest first.
+
+    At most `count`, often none.
     """
     return difflib.get_close_matches(name, list(known), n=count)
 
 
 def did_you_mean(name: str, known: Iterable[str], count: int = 3) -> str:
-    """The question that follows an unknown name in a message: " (did you mean a or b?)", or ""
-    where nothing is near.
+    """Returns the question that follows an unknown name: " (did you mean a or b?)".
+
+    It is "" where nothing is near.
     """
     return question(nearest(name, known, count))
 

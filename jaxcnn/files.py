@@ -14,8 +14,9 @@ from jaxcnn.errors import JaxcnnError, WriteError
 
 @contextlib.contextmanager
 def writing(place: pathlib.Path | str) -> Iterator[None]:
-    """Raises WriteError where an operation of the system fails in the block; it names the system's
-    file, else `place`.
+    """Raises WriteError where an operation of the system fails in the block.
+
+    It names the file that the system names, else `place`.
     """
     try:
         yield
@@ -30,8 +31,7 @@ def writing(place: pathlib.Path | str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives the block a file to write beside `path`, which takes the name of `path` when the block
-    ends well.
+    """Gives the block a file beside `path`, which takes its name when the block ends well.
 
     Readers see the old file or the new one, never a part of it, whenever the process is killed.
     Where the block fails, `path` stays as it was and what was written is removed. Raises WriteError

@@ -52,8 +52,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(asked: command.Command) -> None:
-    """Trains what `asked` says, or looks at it with --preflight; raises JaxcnnError with one
-    sentence.
+    """Trains what `asked` says, or looks at it with --preflight.
+
+    Raises JaxcnnError with one sentence.
     """
     if asked.config.deterministic:  # XLA reads its flags when the first device is touched
         given = os.environ.get("XLA_FLAGS", "")
@@ -75,8 +76,9 @@ def run(asked: command.Command) -> None:
 
 
 def _keep_programs() -> None:
-    """Keeps compiled programs on disk, since a resumed run should not compile again; JAX's variable
-    moves them.
+    """Keeps compiled programs on disk, since a resumed run should not compile again.
+
+    JAX's own variable moves them.
     """
     if CACHE not in os.environ:
         folder = pathlib.Path.home() / ".cache" / "jaxcnn" / "xla"
@@ -84,8 +86,9 @@ def _keep_programs() -> None:
 
 
 def _end(error: JaxcnnError) -> int:
-    """Says why this process ends, ends the others unless they end by themselves, and returns the
-    exit code.
+    """Says why this process ends, and returns the exit code.
+
+    It ends the others too, unless they end by themselves at the same step.
     """
     if not error.together:
         print(error.sentence, file=sys.stderr)

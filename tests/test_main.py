@@ -1,5 +1,6 @@
-"""The command: its exit codes and what it says, whatever ends a run. docs/reliability.md lists the
-faults.
+"""The command: its exit codes and what it says, whatever ends a run.
+
+docs/reliability.md lists the faults.
 """
 
 import json

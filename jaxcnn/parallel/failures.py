@@ -22,8 +22,7 @@ CONNECTION = re.compile(
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Raises DeviceMemoryError and LostProcess in place of JAX's errors from the block that mean
-    these.
+    """Raises DeviceMemoryError and LostProcess where JAX means these by its one class.
 
     Where another process has said why it ended, this one ends with its words instead. Other errors
     pass unchanged.

@@ -76,8 +76,9 @@ def _give_up(seconds: int, arguments: dict[str, Any]) -> None:
 
 
 def _check_counts() -> None:
-    """Raises StartError unless all processes were told the same number of processes, and see each
-    other's devices.
+    """Raises StartError unless all processes were told the same number of processes.
+
+    They must see each other's devices too.
     """
     mine, number = runtime.num_processes(), runtime.process_id()
     if number == 0:
@@ -135,8 +136,9 @@ def _watch() -> None:
 
 
 def wait_for_words(seconds: float = 2 * POLL_SECONDS) -> None:
-    """Gives another process that ends time to say why: where it does, this process ends here with
-    its words and its exit code.
+    """Gives another process that ends the time to say why.
+
+    Where it does, this process ends here with its words and its exit code.
 
     For a connection that broke: the process at its other end has often ended in good order.
     """
@@ -150,8 +152,9 @@ def wait_for_words(seconds: float = 2 * POLL_SECONDS) -> None:
 
 
 def _leave(sentence: str, code: int) -> None:
-    """Ends this process at once; leaving JAX's service in good order would wait for the others, who
-    wait for this process.
+    """Ends this process at once.
+
+    Leaving JAX's service in good order would wait for the others, who wait for this process.
     """
     print(sentence, file=sys.stderr, flush=True)
     sys.stdout.flush()
@@ -159,8 +162,9 @@ def _leave(sentence: str, code: int) -> None:
 
 
 def end(why: str, code: int, said: str = "") -> None:
-    """Says `said`, ends this process with `code` and tells the others `why`: they end soon with the
-    same code.
+    """Says `said`, ends this process with `code`, and tells the others `why`.
+
+    They end soon, with the same code.
 
     Does nothing in a run of one process.
     """

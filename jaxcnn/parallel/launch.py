@@ -74,8 +74,9 @@ def _on_tpu_vm(environment: Mapping[str, str]) -> bool:
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
-    """A whole number from the environment, `default` where it is unset or empty; raises StartError
-    where it is anything else.
+    """Reads a whole number from the environment, `default` where it is unset or empty.
+
+    Raises StartError where it is anything else.
     """
     text = environment.get(name) or str(default)
     if not text.isdecimal():

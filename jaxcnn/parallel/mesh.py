@@ -55,8 +55,9 @@ def over_data(mesh: Mesh) -> NamedSharding:
 
 
 def put_batch(mesh: Mesh, local: dict[str, np.ndarray], shares: int = 1) -> dict[str, jax.Array]:
-    """Makes the global batch, split over `data`, from this process's part of it: one of `shares`
-    equal parts.
+    """Makes the global batch, split over `data`, from this process's part of it.
+
+    `local` is one of `shares` equal parts.
     """
 
     def put(x: np.ndarray) -> jax.Array:

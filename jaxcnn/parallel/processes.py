@@ -1,5 +1,4 @@
-"""What several processes agree on: values, meetings, votes, and which part of a batch each one
-reads.
+"""What several processes agree on: values, meetings, votes, and who reads which part of a batch.
 
 Messages and barriers are JAX's own (runtime.py). With one process nothing here opens a connection,
 and every function returns what that process says. joining.py has the start and the end.
@@ -33,8 +32,9 @@ _uses: collections.Counter = collections.Counter()
 
 
 def from_first(name: str, decide: Callable[[], Any]) -> Any:
-    """Returns in every process what `decide` returns in process 0, as JSON has it. All processes
-    call this in the same order.
+    """Returns in every process what `decide` returns in process 0, as JSON has it.
+
+    All processes call this in the same order.
     """
     if jax.process_count() == 1:
         return decide()
@@ -46,8 +46,9 @@ def from_first(name: str, decide: Callable[[], Any]) -> Any:
 
 
 def from_any(name: str, text: str) -> str:
-    """Returns `text` where it is not empty, else that of another process which has one: all get
-    one, or none does.
+    """Returns `text` where it is not empty, else that of another process which has one.
+
+    All processes get a text, or none does.
     """
     if jax.process_count() == 1:
         return text
@@ -67,8 +68,9 @@ def meet(name: str) -> None:
 
 
 def check_shared(folder: pathlib.Path, seconds: float = 15.0) -> None:
-    """Raises StartError unless every process sees in `folder` what process 0 writes there. All wait
-    here for process 0.
+    """Raises StartError unless every process sees in `folder` what process 0 writes there.
+
+    All wait here for process 0.
     """
     if jax.process_count() == 1:
         return
@@ -95,8 +97,7 @@ def check_shared(folder: pathlib.Path, seconds: float = 15.0) -> None:
 
 
 def share_of(mesh: Mesh) -> tuple[int, int]:
-    """(i, n): this process's devices hold the i-th of n equal parts of every array split over
-    `data`.
+    """Returns (i, n): this process holds the i-th of n equal parts of arrays split over `data`.
 
     Several processes may hold the same part. Raises ConfigError where a process holds no whole
     part.
@@ -143,8 +144,9 @@ class Vote:
         self._any = jax.jit(lambda rows: rows.any(axis=0), out_shardings=everywhere)
 
     def __call__(self, *wishes: bool) -> tuple[bool, ...]:
-        """Returns which of the wishes are to be carried out now; every process calls this equally
-        often.
+        """Returns which of the wishes are to be carried out now.
+
+        Every process calls this equally often.
         """
         if jax.process_count() == 1:
             return wishes

@@ -19,8 +19,9 @@ CLIENT = ("key_value_set", "blocking_key_value_get", "key_value_dir_get", "wait_
 
 
 def _state() -> Any:
-    """JAX's own record of its distributed runtime; raises StartError where this version of JAX
-    keeps it elsewhere.
+    """JAX's own record of its distributed runtime.
+
+    Raises StartError where this version of JAX keeps it elsewhere.
     """
     try:
         return importlib.import_module(MODULE).global_state
@@ -36,8 +37,9 @@ def _client() -> Any:
 
 
 def connected() -> bool:
-    """Whether this process has joined others; asks JAX's public interface, since a single process
-    asks too.
+    """Whether this process has joined others.
+
+    It asks JAX's public interface, since a single process asks too.
     """
     return jax.distributed.is_initialized()
 

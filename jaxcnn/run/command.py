@@ -1,5 +1,4 @@
-"""The command line of a run: its flags, its config file and the fields that `--config.field=value`
-overrides.
+"""The command line of a run: its flags, its config file, and the overrides of its fields.
 
 Everything that cannot work ends in UsageError or ConfigError with one sentence. The config file is
 loaded here and not by ml_collections, which would wrap its errors in a traceback; ml_collections
@@ -120,8 +119,9 @@ def _define(
 
 
 def _config_file(argv: list[str]) -> tuple[str, list[str]]:
-    """(the value of --config, `argv` without it); the last one counts. Raises UsageError where it
-    is missing.
+    """Returns the value of --config, the last where there are several, and `argv` without it.
+
+    Raises UsageError where it is missing.
     """
     named, rest = "", []
     arguments = iter(argv)
@@ -141,8 +141,9 @@ def _config_file(argv: list[str]) -> tuple[str, list[str]]:
 
 
 def load_config(named: str) -> schema.Config:
-    """Runs `get_config` of the config file FILE or FILE:VARIANT and returns what it returns; raises
-    UsageError or ConfigError.
+    """Runs `get_config` of the config file FILE or FILE:VARIANT and returns its Config.
+
+    Raises UsageError or ConfigError.
     """
     file, colon, variant = named.partition(":")
     path = pathlib.Path(file)
@@ -175,8 +176,9 @@ def load_config(named: str) -> schema.Config:
 
 
 def _check_override(argument: str) -> None:
-    """Raises UsageError for a --config.x.y that is no field, naming fields that may be meant, and
-    for a badly written tuple.
+    """Raises UsageError for a --config.x.y that is no field, and for a badly written tuple.
+
+    The message names the fields that may be meant.
     """
     match = OVERRIDE.fullmatch(argument)
     if not match:
@@ -225,8 +227,9 @@ def _leaves(section: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def fields_like(name: str) -> list[str]:
-    """The settings that `name` may mean: those of that name, else of these initials (lr), else of
-    similar names.
+    """Returns the settings that `name` may mean.
+
+    They are those of that name, else of these initials (lr), else of similar names.
     """
     leaves = list(_leaves(schema.Config(), "config"))
     same = [path for path, leaf in leaves if leaf == name]

@@ -1,5 +1,6 @@
-"""Events for TensorBoard, written at once: the only place that touches the inner parts of
-tensorboardX.
+"""Events for TensorBoard, written at once.
+
+This is the only place that touches the inner parts of tensorboardX.
 
 Its public SummaryWriter hands rows to a thread, and waits for ever where a full disk has ended that
 thread. What is used instead is named in `INNER`; tests/run/test_events.py tests each name, so that
@@ -29,8 +30,9 @@ class Events:
             self._drop_from(start_step)
 
     def _drop_from(self, step: int) -> None:
-        """Tells TensorBoard to leave out what an earlier sitting wrote from `step` on: it is
-        computed again.
+        """Tells TensorBoard to leave out what an earlier sitting wrote from `step` on.
+
+        It is computed again.
         """
         start = self._messages.SessionLog(status=self._messages.SessionLog.START)
         self._writer.write_event(self._messages.Event(step=step, file_version="brain.Event:2"))

@@ -1,6 +1,4 @@
-"""The account of a run's time: which share of the wall time of all its sittings went into steps
-that were kept.
-"""
+"""The account of a run's time: which share of it went into steps that were kept."""
 
 import contextlib
 import datetime
@@ -16,8 +14,9 @@ from jaxcnn.files import replace_text
 
 
 class Account:
-    """Counts wall time and productive time of a run over all its sittings, in
-    `workdir`/sittings.json; process 0 writes it.
+    """Counts wall time and productive time of a run over all its sittings.
+
+    Process 0 writes them to `workdir`/sittings.json.
 
     Productive are steps at their median time that were kept. Not productive are compiling,
     evaluating, saving and waiting, and the steps that a killed sitting had made since its last
@@ -71,8 +70,9 @@ class Account:
 
 
 def _earlier(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The sittings before this one; [] where there are none, or where the file is damaged: only
-    their account is lost.
+    """Reads the sittings before this one.
+
+    It is [] where there are none, or where the file is damaged: only their account is lost.
     """
     try:
         sittings = json.loads(path.read_text())
@@ -83,8 +83,9 @@ def _earlier(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _kept_s(sitting: dict[str, Any], next_first: int) -> float:
-    """Seconds of a sitting's steps up to step `next_first`, where the next sitting began: later
-    ones were made again.
+    """Seconds of a sitting's steps up to step `next_first`, where the next sitting began.
+
+    Later steps were made again.
     """
     made = sitting["last_step"] - sitting["first_step"]
     used = min(made, next_first - sitting["first_step"])

@@ -1,5 +1,6 @@
-"""What a run says: a progress bar or lines, `metrics.jsonl`, TensorBoard events. Only process 0
-writes.
+"""What a run says: a bar or lines, `metrics.jsonl`, TensorBoard events.
+
+Only process 0 writes.
 """
 
 import json
@@ -28,8 +29,9 @@ def setup_logging() -> None:
 
 
 def say(text: str) -> None:
-    """Says one line to the person who watches, in process 0: "reading ..." and "compiling ..."
-    before a silence begins.
+    """Says one line to the person who watches: "reading ..." before a silence begins.
+
+    Only process 0 says it.
 
     For the time before a run has its Logger, which says the lines after that.
     """
@@ -68,8 +70,9 @@ def _clock(seconds: float) -> str:
 
 
 class Logger:
-    """Writes one JSON object a line, and shows progress; every method but `__init__` and `close`
-    may raise WriteError.
+    """Writes one JSON object a line, and shows progress.
+
+    Its methods raise WriteError where the disk fails.
 
     What an earlier sitting logged past `start_step` is dropped, since it is computed again.
     """

@@ -9,8 +9,9 @@ from jaxcnn.errors import ConfigError
 
 
 class Profile:
-    """Traces steps A to B, as `--profile=A:B` asks, into `workdir`/profile for TensorBoard and
-    Perfetto; "" makes no trace.
+    """Traces the steps that `--profile=A:B` asks for, A to B, into `workdir`/profile.
+
+    The trace is for TensorBoard and Perfetto; "" makes none.
 
     Raises ConfigError where `steps` reads otherwise.
     """
@@ -27,8 +28,9 @@ class Profile:
         self._on = False
 
     def before(self, number: int, count: int = 1) -> None:
-        """Starts or ends the trace where `number` steps have been dispatched and the next `count`
-        go together.
+        """Starts or ends the trace before the next `count` steps, which are dispatched together.
+
+        `number` steps have been dispatched.
 
         They are traced together if one of them is to be.
         """

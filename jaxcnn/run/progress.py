@@ -13,8 +13,9 @@ LINE_SECONDS = 10.0
 
 
 class Bar:
-    """A bar that fills up to `total`. Only for a terminal: ask `console.is_terminal` first, and
-    write lines where it is not.
+    """A bar on a terminal that fills up to `total`.
+
+    Ask `console.is_terminal` first, and write lines where it is not.
     """
 
     def __init__(self, console: rich.console.Console, what: str, total: int, *, done: int = 0):
@@ -39,8 +40,9 @@ class Bar:
 
 
 class Progress:
-    """Counts images done, on stderr: a bar on a terminal, else a line now and then. Use as a
-    context manager.
+    """Counts images done, on stderr: a bar on a terminal, else a line now and then.
+
+    Use it as a context manager.
     """
 
     def __init__(self, what: str, total: int, *, show: bool):

@@ -24,8 +24,9 @@ PACKAGES = (
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 over the path, type, shape and bytes of every leaf, in the order of the paths: equal
-    trees have equal digests.
+    """SHA-256 over the path, type, shape and bytes of every leaf, in the order of the paths.
+
+    Equal trees have equal digests.
     """
     leaves = {
         jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)

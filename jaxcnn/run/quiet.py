@@ -1,5 +1,4 @@
-"""Keeps what the libraries print about failures that they also raise off the terminal: a run says
-one sentence.
+"""Hides what libraries print about failures that they raise as well: a run says one sentence.
 
 Everything here depends on how Orbax, TensorStore and asyncio word or raise things;
 tests/run/test_quiet.py makes each of them do it.
@@ -24,8 +23,9 @@ def hush() -> None:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Whether a record has no traceback: Orbax logs one for each file that a full disk refuses, and
-    raises it too.
+    """Whether a record has no traceback.
+
+    Orbax logs one for each file that a full disk refuses, and raises it too.
     """
     return not record.exc_info
 

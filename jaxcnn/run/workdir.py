@@ -97,8 +97,9 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def check_config(workdir: pathlib.Path, config: schema.Config) -> dict[str, tuple]:
-    """Compares `config` with that of the run in `workdir`; returns the harmless differences {field:
-    (old, new)}.
+    """Compares `config` with that of the run in `workdir`.
+
+    Returns the harmless differences {field: (old, new)}.
 
     {} where there is no run. Raises RunError naming those differences that would make it another
     run.
@@ -120,8 +121,9 @@ def check_config(workdir: pathlib.Path, config: schema.Config) -> dict[str, tupl
 
 
 def _stored_config(path: pathlib.Path) -> dict:
-    """The config in the file `path`, fields that are newer than it at their default; raises
-    RunError where it does not read.
+    """Reads the config in the file `path`; fields that are newer than it have their default.
+
+    Raises RunError where it does not read.
     """
     unreadable = RunError(f"{path} is not readable JSON; restore it, or start in another --workdir")
     try:

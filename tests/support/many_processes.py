@@ -45,8 +45,9 @@ def config(**changes) -> Config:
 
 
 def seen(mesh, items, fetch, store) -> dict[str, list[int]]:
-    """{"k/row": [checksum of the image, label, mask]} of the rows of three global batches that lie
-    on this process's devices.
+    """The rows of three global batches that lie on this process's devices.
+
+    {"k/row": [checksum of the image, label, mask]}.
     """
     rows = {}
     gather = jax.jit(fetch) if store else fetch
@@ -67,9 +68,7 @@ def seen(mesh, items, fetch, store) -> dict[str, list[int]]:
 
 
 def batches(model: int = 1) -> dict[str, dict]:
-    """What both feeds put on this process's devices, in the three global batches around the end of
-    the first epoch.
-    """
+    """What both feeds put on this process's devices around the end of the first epoch."""
     mesh, data = (
         make_mesh(Sharding(model=model)),
         Data(name="digits", batch_size=BATCH, threads=1),
@@ -84,8 +83,9 @@ def batches(model: int = 1) -> dict[str, dict]:
 
 
 def vote(mesh, wisher: int) -> list[int]:
-    """The calls at which this process is told to do what process `wisher` wishes from its third
-    call on, until it is told so.
+    """The calls at which this process is told to do what process `wisher` wishes.
+
+    It wishes from its third call on, until it is told so.
     """
     told, cast = [], processes.Vote(mesh)
     for call in range(30):
@@ -123,9 +123,7 @@ def stopped_and_resumed(workdir: pathlib.Path) -> dict:
 
 
 def taken_over(mesh) -> list:
-    """Weights that every process has, laid over all their devices in place of fresh ones, and read
-    back whole.
-    """
+    """Lays weights that every process has over all their devices, and reads them back whole."""
     fresh = jax.device_put(np.zeros((8, 3), np.float32), over_data(mesh))
     given = np.arange(24, dtype=np.float32).reshape(8, 3)
     taken, missing = take_over({"kernel": fresh}, {"kernel": given})
@@ -145,9 +143,7 @@ def looked(workdir: pathlib.Path) -> list[str]:
 
 
 def not_shared(out: pathlib.Path) -> None:
-    """Each process has another workdir: those that see nothing of process 0's end, and end it with
-    their words.
-    """
+    """Each process has another workdir: those that see nothing of process 0's end with 7."""
     mine = out / f"private{jax.process_index()}"
     mine.mkdir()
     try:
