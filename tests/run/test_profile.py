@@ -14,14 +14,14 @@ from jaxcnn.run.profile import Profile
 def test_steps_that_are_dispatched_together_are_traced_together(
     steps, stride, traced, tmp_path, monkeypatch
 ):
-    tracing, found = [False], []
+    tracing, numbers = [False], []
     monkeypatch.setattr(jax.profiler, "start_trace", lambda _: tracing.__setitem__(0, True))
     monkeypatch.setattr(jax.profiler, "stop_trace", lambda: tracing.__setitem__(0, False))
     profile = Profile(steps, tmp_path)
     for number in range(0, 100, stride):
         profile.before(number, stride)
-        found += [number] if tracing[0] else []
-    assert found == traced and not tracing[0]
+        numbers += [number] if tracing[0] else []
+    assert numbers == traced and not tracing[0]
 
 
 @pytest.mark.parametrize("steps", ["5", "5:5", "a:b", "7:3", "-1:4"])
