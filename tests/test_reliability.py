@@ -7,7 +7,7 @@ import re
 from places import REPOSITORY
 
 
-def tests_by_name():
+def names_of_tests():
     """{name of a test: how many files of tests/ have it}."""
     names = collections.Counter()
     for path in (REPOSITORY / "tests").rglob("test_*.py"):
@@ -21,7 +21,7 @@ def test_every_fault_of_the_document_names_tests_that_exist():
     faults = text.split("## Faults")[1].split("## What a run writes")[0]
     rows = re.findall(r"^\|.*\|$", faults, re.MULTILINE)[2:]
     assert len(rows) > 25
-    there = tests_by_name()
+    there = names_of_tests()
     for row in rows:
         named = re.findall(r"`(test_\w+)`", row.split("|")[-2])
         assert named, row
