@@ -16,6 +16,7 @@ SCHEDULES = ("constant", "step", "plateau", "polynomial", "exponential", "cosine
 LOSSES = ("cross_entropy", "lenet_map")
 PRECISIONS = ("float32", "bfloat16")
 INTERPOLATIONS = ("bilinear", "bicubic", "area", "nearest")
+FRAMES = ("rectangle", "square", "warp")
 AUGMENTATIONS = (
     "flip",
     "shift",
@@ -46,6 +47,9 @@ class Data:
     )
     crop_fraction: float = 1.0  # evaluation: short side resized to image_size / crop_fraction, then the centre is cut out
     interpolation: str = "bilinear"
+    # What squares are cut from after resizing: the whole "rectangle" (VGG, ResNet), its central
+    # "square" (AlexNet, ZFNet), or the image squeezed into a square ("warp": Caffe)
+    frame: str = "rectangle"
     resize: tuple[int, int] = (
         0,
         0,

@@ -15,18 +15,22 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Short side to `resized`, centre square of `inner`, `pad` background pixels around it, then (x - mean) / std on the 0-255 scale."""
+    """Resizes, cuts out the centre, adds background, then takes (x - mean) / std; sizes in pixels.
 
-    image_size: int
+    Colours are on the 0-255 scale.
+    """
+
+    image_size: int  # side of the square that the network sees, background included
     channels: int = 3
-    pad: int = 0
-    crop_fraction: float = 1.0
+    pad: int = 0  # background on every side
+    crop_fraction: float = 1.0  # side of the square that is cut out over the image's short side
     interpolation: str = "bilinear"
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-    pixel_mean: str = (
-        ""  # a mean image [S, S, C] that replaces `mean`, as text; see `encode_pixel_mean`
-    )
+    # A mean image [S, S, C] that replaces `mean`, as text; see `encode_pixel_mean`.
+    pixel_mean: str = ""
+    # What the square is cut from: see `views.framed`.
+    frame: str = "rectangle"
 
     @property
     def inner(self) -> int:
@@ -40,7 +44,13 @@ class Preprocess:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Of an image as the network sees it: (S, S, C)."""
         return self.image_size, self.image_size, self.channels
+
+    @property
+    def geometry(self) -> "Preprocess":
+        """The same without its colours: two that are equal in this give the same uint8 pixels."""
+        return dataclasses.replace(self, mean=(), std=(), pixel_mean="")
 
     def offset(self) -> np.ndarray:
         """What is subtracted: float32 [S, S, C], or [1, 1, C] without a mean image."""
@@ -49,10 +59,12 @@ class Preprocess:
         return np.asarray(self.mean, np.float32).reshape(1, 1, -1)
 
     def to_dict(self) -> dict[str, Any]:
+        """Its fields, as JSON takes them."""
         return dataclasses.asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        """The inverse of `to_dict`; fields that an older one did not have keep their defaults."""
         return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 
