@@ -41,7 +41,9 @@ def eval_view(
     applied unless `upright` is False. Raises DataError, naming `key`, where it does not decode.
     """
     inner = preprocess.inner
-    pixels = middle(to_pixels(image, preprocess.channels, key, upright=upright))
+    pixels = to_pixels(image, preprocess.channels, key, upright=upright)
+    if preprocess.frame != "warp":
+        pixels = middle(pixels)
     pixels = framed(pixels, preprocess.resized, preprocess, key)
     top, left = (round((side - inner) / 2) for side in pixels.shape[:2])
     pixels = pixels[top : top + inner, left : left + inner]  # [inner, inner, C]

@@ -1,0 +1,16 @@
+"""ILSVRC's archives."""
+
+import pytest
+
+from jaxcnn.data.prepare.entries import DEVKIT, VALIDATION, list_ilsvrc
+from jaxcnn.errors import DataError
+
+
+def test_incomplete_archives_say_what_is_missing(archives):
+    (archives / DEVKIT).unlink()
+    with pytest.raises(DataError, match=rf"needs {DEVKIT} beside it"):
+        list_ilsvrc(archives)
+    (archives / VALIDATION).unlink()
+    assert {split: len(entries) for split, entries in list_ilsvrc(archives).splits.items()} == {
+        "train": 21
+    }
