@@ -16,6 +16,7 @@ SCHEDULES = ("constant", "step", "plateau", "polynomial", "exponential", "cosine
 LOSSES = ("cross_entropy", "lenet_map")
 PRECISIONS = ("float32", "bfloat16")
 INTERPOLATIONS = ("bilinear", "bicubic", "area", "nearest")
+WHITENINGS = ("", "gcn", "zca")
 FRAMES = ("rectangle", "square", "warp")
 AUGMENTATIONS = (
     "flip",
@@ -64,6 +65,9 @@ class Data:
     ] = ()  # per channel, 0-255; () = measured on the training set (small sets) or ImageNet's
     std: tuple[float, ...] = ()
     pixel_mean: str = ""  # mean image [H, W, C] subtracted instead of `mean` (AlexNet section 2): a .npy, or "measured" on a small set
+    # Instead of mean and std: of each image its mean and norm ("gcn"), after which the pixels of a
+    # small training set are decorrelated ("zca": maxout, NiN)
+    whiten: str = ""
     augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in this order
     shift: int = (
         4  # "shift": zero-pad by this many pixels and crop back at random (ResNet section 4.2)

@@ -13,6 +13,7 @@ from jaxcnn.config.schema import (
     OPTIMIZERS,
     PRECISIONS,
     SCHEDULES,
+    WHITENINGS,
     Config,
     model_args,
     rate_multiples,
@@ -65,6 +66,11 @@ def _together(config: Config) -> None:
         raise ConfigError(
             "config.data.pixel_mean and config.data.mean are two means to subtract; set one of them"
         )
+    if data.whiten and (data.pixel_mean or data.mean or data.std):
+        raise ConfigError(
+            "config.data.whiten stands in place of config.data.mean, std and pixel_mean; "
+            "set them or it"
+        )
     if data.area[1] and data.frame != "rectangle":
         raise ConfigError(
             f"config.data.area cuts from the whole image, and config.data.frame is {data.frame!r}; "
@@ -103,6 +109,7 @@ def validate(config: Config) -> Config:
     _one_of("optim.loss", optim.loss, LOSSES)
     _one_of("data.interpolation", data.interpolation, INTERPOLATIONS)
     _one_of("data.frame", data.frame, FRAMES)
+    _one_of("data.whiten", data.whiten, WHITENINGS)
     _one_of("data.on_corrupt", data.on_corrupt, ("error", "skip"))
     _one_of("data.resident", data.resident, ("auto", "yes", "no"))
     _one_of("data.channels", data.channels, (0, 1, 3))

@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from jaxcnn.data.images import whitening
+
 IMAGENET_MEAN = (123.675, 116.28, 103.53)  # RGB, 0-255: the mean of ImageNet's training images
 IMAGENET_STD = (58.395, 57.12, 57.375)
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601
@@ -31,6 +33,9 @@ class Preprocess:
     pixel_mean: str = ""
     # What the square is cut from: see `views.framed`.
     frame: str = "rectangle"
+    # Contrast normalisation and whitening in place of mean and deviation, as text; see
+    # `whitening.encode`.
+    whitening: str = ""
 
     @property
     def inner(self) -> int:
@@ -50,13 +55,28 @@ class Preprocess:
     @property
     def geometry(self) -> "Preprocess":
         """The same without its colours: two that are equal in this give the same uint8 pixels."""
-        return dataclasses.replace(self, mean=(), std=(), pixel_mean="")
+        return dataclasses.replace(self, mean=(), std=(), pixel_mean="", whitening="")
 
     def offset(self) -> np.ndarray:
         """What is subtracted: float32 [S, S, C], or [1, 1, C] without a mean image."""
         if self.pixel_mean:
             return decode_pixel_mean(self.pixel_mean)
         return np.asarray(self.mean, np.float32).reshape(1, 1, -1)
+
+    def normalise(self, images: Any) -> Any:
+        """(images - offset) / std: float32 [B, H, W, C] of images [B, H, W, C] on the 0-255 scale.
+
+        Works on NumPy and JAX arrays alike, inside a jitted function too. A mean image has one
+        size; images of another size get its mean over all pixels. With `whitening` that is applied
+        instead; its images have one size.
+        """
+        if self.whitening:
+            return whitening.decode(self.whitening).apply(images)
+        offset = self.offset()  # [S, S, C] or [1, 1, C]
+        if offset.shape[:2] not in ((1, 1), tuple(images.shape[1:3])):
+            offset = offset.mean(axis=(0, 1), keepdims=True)  # [1, 1, C]
+        std = np.asarray(self.std, np.float32).reshape(1, 1, 1, -1)
+        return (images.astype(np.float32) - offset[None]) / std
 
     def to_dict(self) -> dict[str, Any]:
         """Its fields, as JSON takes them."""

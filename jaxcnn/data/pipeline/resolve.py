@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxcnn.config.schema import Data
+from jaxcnn.data.images import whitening
 from jaxcnn.data.images.preprocess import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -15,7 +16,7 @@ from jaxcnn.data.images.preprocess import (
     encode_pixel_mean,
 )
 from jaxcnn.data.pipeline.moments import mean_image, moments
-from jaxcnn.data.pipeline.resident import is_small
+from jaxcnn.data.pipeline.resident import decoded, is_small
 from jaxcnn.data.sources.base import Source, missing_splits
 from jaxcnn.errors import DataError
 
@@ -47,6 +48,8 @@ def resolve(
             f"data.pad={data.pad} leaves no image inside {draft.image_size} pixels; "
             "lower data.pad or raise data.image_size"
         )
+    if data.whiten:
+        draft = dataclasses.replace(draft, whitening=_whitening(data, draft, source))
     mean = _spread("mean", data.mean, channels)
     std = _spread("std", data.std, channels)
     if not std or not (mean or draft.pixel_mean):
@@ -88,6 +91,20 @@ def _pixel_mean(data: Data, draft: Preprocess, source: Source | None) -> str:
             "scripts/prepare_data.py --statistics write a mean image and name that file"
         )
     return encode_pixel_mean(mean_image(data, source, draft))
+
+
+def _whitening(data: Data, draft: Preprocess, source: Source | None) -> str:
+    """Contrast normalisation, and with data.whiten="zca" a whitening that is measured, as text."""
+    if data.whiten == "gcn":
+        return whitening.encode(whitening.Whitening())
+    size = draft.image_size**2 * draft.channels
+    if source is None or not is_small(data, source, draft) or size > whitening.LARGEST:
+        raise DataError(
+            f'data.whiten="zca" is for images of at most {whitening.LARGEST:,} values in sets of '
+            f"at most data.resident_mib={data.resident_mib} MiB; {data.name} at "
+            f'{draft.image_size} pixels has {size:,}: set data.whiten="gcn" or ""'
+        )
+    return whitening.encode(whitening.fit(decoded(data, source, draft).images))
 
 
 def _load_pixel_mean(data: Data, draft: Preprocess, source: Source | None) -> np.ndarray:

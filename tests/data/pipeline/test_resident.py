@@ -22,8 +22,6 @@ def test_progress_is_reported_to_the_end():
     resident_arrays(
         Data(), "train[:900]", Preprocess(9, 1), lambda done, total: seen.append((done, total))
     )
-    assert (
-        seen[-1] == (900, 900)
-        and [done for done, _ in seen] == sorted(done for done, _ in seen)
-        and len(seen) > 1
-    )
+    assert seen[-1] == (900, 900)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len(seen) > 1

@@ -1,5 +1,7 @@
 """Preprocessing that a config leaves open: measured, ImageNet's, or given."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -18,31 +20,24 @@ def test_mean_and_deviation_are_measured_on_small_sets():
     assert preprocess.mean == pytest.approx((images.mean(dtype=np.float64),), abs=1e-4)
     assert preprocess.std == pytest.approx((images.std(dtype=np.float64),), abs=1e-4)
     assert preprocess.shape == (12, 12, 1) and images.shape == (500, 12, 12, 1)
-    assert (
-        resolve(
-            Data(**{**vars(data), "resident": "no"}), (12, 12, 1), open_source(data, "train[:500]")
-        )
-        == preprocess
-    )
+    streamed = dataclasses.replace(data, resident="no")
+    assert resolve(streamed, (12, 12, 1), open_source(data, "train[:500]")) == preprocess
 
 
 def test_large_sets_get_imagenets_moments_and_given_ones_win(tmp_path):
     large = Data(resident_mib=0)
     assert resolve(large, (224, 224, 3), open_source(large, "train")).mean == IMAGENET_MEAN
-    assert resolve(large, (32, 32, 1), open_source(large, "train")).mean == pytest.approx(
-        (117.03,), abs=0.01
-    )
+    grey = resolve(large, (32, 32, 1), open_source(large, "train"))
+    assert grey.mean == pytest.approx((117.03,), abs=0.01)
     given = resolve(Data(mean=(127.5,), std=(1.0, 2.0, 3.0), image_size=20), (32, 32, 3), None)
     assert given.mean == (127.5,) * 3 and given.std == (1.0, 2.0, 3.0) and given.image_size == 20
     np.save(tmp_path / "mean.npy", np.full((24, 26, 3), 99.5, np.float32))
     with_image = resolve(
         Data(pixel_mean=str(tmp_path / "mean.npy"), image_size=20, std=(1.0,)), (32, 32, 3), None
     )
-    assert (
-        with_image.offset().shape == (20, 20, 3)
-        and with_image.offset().mean() == 99.5
-        and with_image.mean == ()
-    )
+    assert with_image.offset().shape == (20, 20, 3)
+    assert with_image.offset().mean() == 99.5
+    assert with_image.mean == ()
 
 
 @pytest.mark.parametrize(

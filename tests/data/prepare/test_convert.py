@@ -12,18 +12,18 @@ from PIL import Image
 from jaxcnn.data.prepare.convert import Options, convert_image
 
 
+def pixels_of(image):
+    return cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
 def test_the_short_side_is_shrunk_and_small_images_stay():
     large, small = jpeg(1, 0, (300, 400)), jpeg(1, 0, (40, 60))
     options = Options(short_side=100, quality=95)
-    shrunk = cv2.imdecode(
-        np.frombuffer(convert_image(large, "x", options), np.uint8), cv2.IMREAD_COLOR
-    )
+    shrunk = pixels_of(convert_image(large, "x", options))
     assert shrunk.shape == (100, 133, 3) and shrunk.mean() == pytest.approx(29.5, abs=1)
     assert convert_image(small, "x", options) is small
     grey = cv2.imencode(".png", np.full((200, 300), 7, np.uint8))[1].tobytes()
-    assert cv2.imdecode(
-        np.frombuffer(convert_image(grey, "x", options), np.uint8), cv2.IMREAD_UNCHANGED
-    ).shape == (100, 150)
+    assert pixels_of(convert_image(grey, "x", options)).shape == (100, 150)
 
 
 def test_shrunk_images_are_turned_unless_they_are_wanted_as_stored():

@@ -18,11 +18,9 @@ from jaxcnn.errors import DataError
 def test_folder(folder):
     data = Data(name="folder", data_dir=str(folder))
     train = open_source(data, "train")
-    assert (
-        len(train) == 12
-        and train.class_names == ["cat", "dog"]
-        and default_eval_split(train) == "val"
-    )
+    assert len(train) == 12
+    assert train.class_names == ["cat", "dog"]
+    assert default_eval_split(train) == "val"
     assert [e.label for e in train] == [0] * 6 + [1] * 6
     assert [os.path.relpath(e.key, folder / "train" / "cat") for e in train][:6] == [
         "a.jpg",
@@ -35,9 +33,8 @@ def test_folder(folder):
     assert [e.key for e in open_source(data, "train[4:8]")] == [e.key for e in train][4:8]
     assert len(open_source(data, "train[50%:]+val")) == 12
     images, labels = resident_arrays(data, "val", Preprocess(20, 1))
-    assert images.shape == (6, 20, 20, 1) and all(
-        (images[labels == k].mean() // 100) == k for k in (0, 1)
-    )
+    assert images.shape == (6, 20, 20, 1)
+    assert [images[labels == k].mean() // 100 for k in (0, 1)] == [0, 1]
 
 
 def test_a_class_may_be_missing_from_validation_but_not_be_new_there(folder):
@@ -94,9 +91,7 @@ def test_validation_is_found_in_val_and_called_by_its_name(folder, split):
 
 def test_a_split_that_is_not_there_says_which_are(folder):
     (folder / "val").rename(folder / "holdout")
-    with pytest.raises(
-        DataError, match=r"it has holdout, train: set data.train_split or"
-    ):
+    with pytest.raises(DataError, match=r"it has holdout, train: set data.train_split or"):
         open_source(Data(name="folder", data_dir=str(folder)), "validation")
 
 

@@ -37,17 +37,13 @@ def test_tfds_splits_are_tfds_own(test_data):
 
 def test_tfds_colour_jpeg_and_names(test_data):
     imagenet = open_source(Data(name="imagenet2012", data_dir=str(test_data)), "validation")
-    assert (
-        default_eval_split(imagenet) == "validation"
-        and len(imagenet.class_names) == 1000
-        and len(imagenet) == 50
-    )
+    assert default_eval_split(imagenet) == "validation"
+    assert len(imagenet.class_names) == 1000
+    assert len(imagenet) == 50
     example = imagenet[3]
-    assert (
-        example.image[:2] == b"\xff\xd8"
-        and "validation record 3 (" in example.key
-        and ".JPEG" in example.key
-    )
+    assert example.image[:2] == b"\xff\xd8"
+    assert "validation record 3 (" in example.key
+    assert ".JPEG" in example.key
     cifar = open_source(Data(name="cifar10:3.0.2", data_dir=str(test_data)), "test[:3]")
     assert cifar.class_names[:2] == ["airplane", "automobile"] and cifar.image_shape == (32, 32, 3)
     with pytest.raises(IndexError):
