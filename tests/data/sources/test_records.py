@@ -1,4 +1,4 @@
-"""Record files that are damaged, or that vanish while they are read."""
+"""Records as protocol buffers define them."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from jaxcnn.data.pipeline import stream
 from jaxcnn.data.prepare import write
 from jaxcnn.data.prepare.entries import list_folder
 from jaxcnn.data.sources.open import open_source
+from jaxcnn.data.sources.records import parse_example
 from jaxcnn.errors import DataError, UnreadableError
 
 
@@ -50,3 +51,19 @@ def test_damaged_and_vanished_record_files(tmp_path):
                     Data(**settings, on_corrupt=on_corrupt), "train", seed=0, preprocess=preprocess
                 )
             )
+
+
+def test_records_parse_as_protocol_buffers_define_them():
+    # Example{features{feature{key:"label" value{int64_list{300, -2}}}
+    #                  feature{key:"image" value{bytes_list{"ab","c"}}}}}
+    numbers = b"\x0a\x0c" + b"\xac\x02" + b"\xfe" + b"\xff" * 8 + b"\x01"
+    label = (
+        b"\x0a\x05label\x12" + bytes([len(numbers) + 2]) + b"\x1a" + bytes([len(numbers)]) + numbers
+    )
+    image = b"\x0a\x05image\x12\x09\x0a\x07\x0a\x02ab\x0a\x01c"
+    features = b"".join(b"\x0a" + bytes([len(part)]) + part for part in (label, image))
+    record = b"\x0a" + bytes([len(features)]) + features
+    with pytest.raises(ValueError, match="cut short"):
+        parse_example(record[:-1])
+    assert parse_example(record)["image"] == [b"ab", b"c"]
+    assert parse_example(record)["label"][0] == 300 and parse_example(record)["label"][-1] == -2
