@@ -48,6 +48,18 @@ class Preprocess:
             return decode_pixel_mean(self.pixel_mean)
         return np.asarray(self.mean, np.float32).reshape(1, 1, -1)
 
+    def normalise(self, images: Any) -> Any:
+        """(images - offset) / std: float32 [B, H, W, C] of images [B, H, W, C] on the 0-255 scale.
+
+        Works on NumPy and JAX arrays alike, inside a jitted function too. A mean image has one size;
+        images of another size get its mean over all pixels.
+        """
+        offset = self.offset()  # [S, S, C] or [1, 1, C]
+        if offset.shape[:2] not in ((1, 1), tuple(images.shape[1:3])):
+            offset = offset.mean(axis=(0, 1), keepdims=True)  # [1, 1, C]
+        std = np.asarray(self.std, np.float32).reshape(1, 1, 1, -1)
+        return (images.astype(np.float32) - offset[None]) / std
+
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
 
