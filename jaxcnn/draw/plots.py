@@ -56,11 +56,11 @@ def _draw_curves(axes: Any, curves: dict[str, Curve]) -> None:
     """Curves by name, on a logarithmic axis with plain numbers where their values differ much."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    styles = {"training": ("tab:blue", "."), "test": ("tab:orange", "o")}
+    colours = {"training": "tab:blue", "test": "tab:orange"}
     for name, curve in curves.items():
-        colour, marker = styles[name]
-        marker = marker if len(curve.epochs) <= FEW else ""
-        axes.plot(curve.epochs, curve.values, color=colour, marker=marker, markersize=4, label=name)
+        style = {"color": colours[name], "markersize": 4}
+        style["marker"] = "o" if len(curve.epochs) <= FEW else ""
+        axes.plot(curve.epochs, curve.values, label=name, **style)
     drawn = np.concatenate([curve.values for curve in curves.values()])
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) and 0 < drawn.min() * DECADE < drawn.max():
@@ -68,6 +68,7 @@ def _draw_curves(axes: Any, curves: dict[str, Curve]) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(left=0)
     axes.grid(True, which="both", alpha=0.25)
     axes.legend()
 

@@ -87,12 +87,13 @@ def most_probable(
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=heights * rows)
     for axes in grid.flat:
         axes.set_axis_off()
+    any_known = np.max(labels) >= 0
     for i, image in enumerate(images):
         row, column = divmod(i, columns)
-        title = captions[i] if captions else ""
-        if labels[i] >= 0:
-            title += f"\nis {class_names[labels[i]].split(',')[0]}"
-        _draw_image(grid[2 * row, column], image, title.strip())
+        known = f"is {class_names[labels[i]].split(',')[0]}" if labels[i] >= 0 else ""
+        title = [captions[i]] if captions else []
+        title += [known] if any_known else []  # a line for all, so that all are level
+        _draw_image(grid[2 * row, column], image, title)
         order = np.argsort(-probabilities[i], kind="stable")[:top]
         _draw_bars(
             grid[2 * row + 1, column],
@@ -103,7 +104,7 @@ def most_probable(
     return save(figure, path)
 
 
-def _draw_image(axes: Any, image: np.ndarray, title: str) -> None:
+def _draw_image(axes: Any, image: np.ndarray, title: list[str]) -> None:
     """An image [H, W, C] in the middle of its axes, so that titles beside each other are level."""
     shown = image if image.shape[2] == 3 else image[..., 0]
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255)
@@ -111,7 +112,7 @@ def _draw_image(axes: Any, image: np.ndarray, title: str) -> None:
     height, width = image.shape[:2]
     axes.set_xlim((width - side) / 2 - 0.5, (width + side) / 2 - 0.5)
     axes.set_ylim((height + side) / 2 - 0.5, (height - side) / 2 - 0.5)
-    axes.set_title("\n".join(literal(_cut(line)) for line in title.splitlines()), fontsize=9)
+    axes.set_title("\n".join(literal(_cut(line)) or " " for line in title), fontsize=9)
 
 
 def _cut(line: str, most: int = 34) -> str:
