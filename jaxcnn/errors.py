@@ -51,6 +51,10 @@ class CheckpointError(JaxcnnError, RuntimeError):
     """A checkpoint that cannot be written or read."""
 
 
+class WeightsError(JaxcnnError, ValueError):
+    """Weights, or a name of weights, that are not what was asked for."""
+
+
 class RunError(JaxcnnError, RuntimeError):
     """A run that cannot start or go on."""
 
