@@ -6,9 +6,9 @@ and nothing runs.
 A layer is a module that calls no other module. A layer with a `kernel` of two axes is linear, with
 more axes a convolution; its multiply-adds are the kernel's size times the positions it is applied
 at, whatever lowering computes them (no bias, no normalisation, no pooling). The activation memory
-is that of all layers' outputs for one image, 4 bytes a number: what a backward pass in float32 keeps,
-activation functions being computed in place. Auxiliary heads, which are dropped at test time, count
-as parameters only.
+is that of all layers' outputs for one image, 4 bytes a number: what a backward pass in float32
+keeps, activation functions being computed in place. Auxiliary heads, which are dropped at test
+time, count as parameters only.
 """
 
 import dataclasses

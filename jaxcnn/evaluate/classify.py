@@ -2,8 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-
-import jax
+from typing import Any
 
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.base import Example, Indices
@@ -58,7 +57,7 @@ def classify(
     protocol: str = "center",
     best: bool = False,
     batch_size: int = 64,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> Predictions:
     """What a run's newest checkpoint (or its `best`), or imported weights, see in image files.
 

@@ -5,8 +5,6 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
 from jaxcnn.config.schema import Config
 from jaxcnn.config.validation import validate
 from jaxcnn.config.values import from_dict
@@ -56,7 +54,7 @@ def evaluate(
     split: str | None = None,
     batch_size: int = 0,
     best: bool = False,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Errors, calibration and confusion of trained networks on a split.
@@ -124,7 +122,7 @@ def score_member(
     split: str | None = None,
     batch_size: int = 0,
     best: bool = False,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> Member:
     """The predictions of one checkpoint; arguments and errors as those of `evaluate`."""

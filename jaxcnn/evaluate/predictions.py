@@ -9,6 +9,7 @@ import os
 import pathlib
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -71,11 +72,11 @@ class Predictions:
         Raises DataError with one sentence for anything else.
         """
         path = _npz(path)
-        found = _arrays(path)
-        probabilities, labels, keys = _checked_table(path, found)
+        stored = _arrays(path)
+        probabilities, labels, keys = _checked_table(path, stored)
         count, classes = probabilities.shape
-        names = found.get("class_names", np.arange(classes).astype(np.str_))
-        records = found.get("records", np.arange(count))
+        names = stored.get("class_names", np.arange(classes).astype(np.str_))
+        records = stored.get("records", np.arange(count))
         if (
             names.shape != (classes,)
             or len(set(names.tolist())) != classes
@@ -91,12 +92,12 @@ class Predictions:
             keys=keys.astype(np.str_),  # another program may number its records
             records=records,
             class_names=[str(name) for name in names],
-            dataset=str(found.get("dataset", "")),
-            split=str(found.get("split", "")),
+            dataset=str(stored.get("dataset", "")),
+            split=str(stored.get("split", "")),
         )
 
 
-def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+def _arrays(path: pathlib.Path) -> dict[str, Any]:
     """The arrays of an .npz file, none of which may be a Python object."""
     try:
         # NumPy would leave its own handle of a broken file open
@@ -119,15 +120,15 @@ def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _checked_table(path: pathlib.Path, found: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+def _checked_table(path: pathlib.Path, stored: dict[str, Any]) -> tuple[np.ndarray, ...]:
     """(probabilities [N, K], labels [N], keys [N]) of a file; raises DataError for others."""
-    missing = [name for name in ("probabilities", "labels", "keys") if name not in found]
+    missing = [name for name in ("probabilities", "labels", "keys") if name not in stored]
     if missing:
         raise DataError(
-            f"{path} holds {', '.join(found) or 'nothing'}; {missing[0]!r} is missing of "
+            f"{path} holds {', '.join(stored) or 'nothing'}; {missing[0]!r} is missing of "
             "probabilities, labels and keys"
         )
-    probabilities, labels, keys = found["probabilities"], found["labels"], found["keys"]
+    probabilities, labels, keys = stored["probabilities"], stored["labels"], stored["keys"]
     rows = probabilities.shape[:1]
     if (
         probabilities.ndim != 2

@@ -116,14 +116,8 @@ def googlenet_crops(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> l
     views = []
     for square in squares(*pixels.shape[:2]):
         views += [_cut(pixels, box) for box in five(square, inner)]
-        views.append(
-            resize(
-                np.ascontiguousarray(_cut(pixels, square)),
-                (inner, inner),
-                preprocess.interpolation,
-                smooth=True,
-            )
-        )
+        middle = np.ascontiguousarray(_cut(pixels, square))
+        views.append(resize(middle, (inner, inner), preprocess.interpolation, smooth=True))
     return [add_background(view, preprocess.pad) for view in views]
 
 
@@ -145,14 +139,9 @@ def whole(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.nda
     box = (0, spare // 2, short, long) if width > height else (spare // 2, 0, long, short)
     stretched = round(scale * round(long / short * SHAPES) / SHAPES)
     size = (scale, stretched) if width > height else (stretched, scale)
-    return [
-        add_background(
-            resize(
-                np.ascontiguousarray(_cut(pixels, box)), size, preprocess.interpolation, smooth=True
-            ),
-            preprocess.pad,
-        )
-    ]
+    middle = np.ascontiguousarray(_cut(pixels, box))
+    resized = resize(middle, size, preprocess.interpolation, smooth=True)
+    return [add_background(resized, preprocess.pad)]
 
 
 def crop_scale(preprocess: Preprocess) -> int:
@@ -231,7 +220,12 @@ def make_protocol(text: str, preprocess: Preprocess, trained: tuple[int, int] = 
             f"{min(scales)}; give larger scales"
         )
     return Protocol(
-        text.strip(), scales, cut, each, mirrored=base != "center", dense=base == "dense"
+        name=text.strip(),
+        scales=scales,
+        cut=cut,
+        each=each,
+        mirrored=base != "center",
+        dense=base == "dense",
     )
 
 

@@ -67,7 +67,7 @@ def predict(
     source: Source,
     data: Data,
     batch_size: int = 0,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     progress: bool = False,
 ) -> Predictions:
     """The mean probabilities over the views of every record of `source`, each counted once.

@@ -22,7 +22,7 @@ def test_one_process_has_everything(centre):
 
 
 def launched(arguments, monkeypatch, capfd):
-    """(exit codes of two processes of two devices each, what they printed) of scripts/evaluate.py."""
+    """(exit codes, what was printed) of scripts/evaluate.py in two processes of two devices."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     command = ["scripts/evaluate.py", *map(str, arguments)]
