@@ -22,7 +22,7 @@ import jax
 from jaxcnn.errors import FAILED, JaxcnnError
 from jaxcnn.evaluate import predictions, protocols, report
 from jaxcnn.evaluate.evaluation import Evaluation, evaluate
-from jaxcnn.parallel import processes
+from jaxcnn.parallel import joining, processes
 from jaxcnn.parallel.launch import Launch
 from jaxcnn.run import logs
 
@@ -80,16 +80,16 @@ def main(argv: list[str] | None = None) -> int:
     """Prints the result, adds it to the table, draws the pictures; returns the exit code."""
     args = parse(argv)
     try:
-        processes.initialize(Launch(args.coordinator_address, args.num_processes, args.process_id))
+        joining.initialize(Launch(args.coordinator_address, args.num_processes, args.process_id))
         logs.setup_logging()
         run(args)
     except (JaxcnnError, OSError) as error:
         code = error.exit_code if isinstance(error, JaxcnnError) else FAILED
         print(f"error: {error}", file=sys.stderr)
-        processes.end(str(error), code)  # the other processes would wait for this one
+        joining.end(str(error), code)  # the other processes would wait for this one
         return code
     except BaseException as error:
-        processes.end(f"{type(error).__name__}: {error}", FAILED, traceback.format_exc())
+        joining.end(f"{type(error).__name__}: {error}", FAILED, traceback.format_exc())
         raise
     return 0
 

@@ -110,9 +110,9 @@ def center(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.nd
 def ten_crop(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.ndarray]:
     """Corners and centre of the central square at short side `scale` (AlexNet sections 2, 4.1)."""
     pixels = framed(middle(pixels), scale, preprocess)
-    middle = squares(*pixels.shape[:2])[1]
+    centre = squares(*pixels.shape[:2])[1]
     return [
-        add_background(_cut(pixels, box), preprocess.pad) for box in five(middle, preprocess.inner)
+        add_background(_cut(pixels, box), preprocess.pad) for box in five(centre, preprocess.inner)
     ]
 
 
@@ -123,8 +123,8 @@ def googlenet_crops(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> l
     views = []
     for square in squares(*pixels.shape[:2]):
         views += [_cut(pixels, box) for box in five(square, inner)]
-        middle = np.ascontiguousarray(_cut(pixels, square))
-        views.append(resize(middle, (inner, inner), preprocess.interpolation, smooth=True))
+        inside = np.ascontiguousarray(_cut(pixels, square))
+        views.append(resize(inside, (inner, inner), preprocess.interpolation, smooth=True))
     return [add_background(view, preprocess.pad) for view in views]
 
 
