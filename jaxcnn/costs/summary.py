@@ -22,7 +22,7 @@ from flax.traverse_util import flatten_dict
 from jax import lax
 from jax.extend.core import Primitive, Var
 
-from jaxcnn.layers.basic import SqueezeExcite
+from jaxcnn.layers import Activation, SqueezeExcite
 from jaxcnn.models import create_model, list_models
 
 # Stands in a trace between a layer and what reads it: layer(x, y) is y, and remembers that the
@@ -119,6 +119,8 @@ def _trace(model: nn.Module):
         if isinstance(context.module, SqueezeExcite):
             return layer_p.bind(args[0], y, index=None)
         if composite or y is args[0]:  # dropout that is off is no layer
+            return y
+        if isinstance(context.module, Activation):  # computed in place
             return y
         layers.append(_layer(context.module, args[0], y))
         return layer_p.bind(args[0], y, index=len(layers) - 1)
