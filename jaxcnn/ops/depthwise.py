@@ -108,9 +108,10 @@ def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
         for j in range(kw)
     ]
     zeros = [np.float32(0)] * len(products)
+    # kh * kw times [B, C]
     sums = lax.reduce(
         products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2)
-    )  # kh * kw times [B, C]
+    )
     return jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, c).astype(kernel.dtype)
 
 

@@ -99,15 +99,16 @@ def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
         ((0, 0, 0), (top, sh * rows - h - top, 0), (left, sw * columns - w - left, 0), (0, 0, 0)),
     )
     x = x.reshape(b, rows, sh, columns, sw, c).transpose(0, 1, 3, 2, 4, 5)
-    x = x.reshape(b, rows, columns, sh * sw * c)
+    x = x.reshape(b, rows, columns, sh * sw * c)  # [B, rows, columns, sh * sw * C]
     kernel = lax.pad(
         kernel, zero, ((0, sh * qh - kh, 0), (0, sw * qw - kw, 0), (0, 0, 0), (0, 0, 0))
     )
     kernel = kernel.reshape(qh, sh, qw, sw, c, f).transpose(0, 2, 1, 3, 4, 5)
-    kernel = kernel.reshape(qh, qw, sh * sw * c, f)
+    kernel = kernel.reshape(qh, qw, sh * sw * c, f)  # [qh, qw, sh * sw * C, F]
+    # [B, H', W', F]
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )  # [B, H', W', F]
+    )
 
 
 # Pixels of the output in a piece. XLA:CPU reads the whole output gradient again for every row of

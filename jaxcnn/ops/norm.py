@@ -77,8 +77,8 @@ def _respond(
     total = jnp.dot(squares, band, precision=lax.Precision.HIGHEST).reshape(x.shape)
     denominator = k + alpha * total
     root = lax.rsqrt(denominator)
-    # The published beta, 3/4, needs no power: its logarithm and exponential cost more than all the
-    # rest.
+    # The published beta, 3/4, needs no power, whose logarithm and exponential cost more than all
+    # else.
     power = root * jnp.sqrt(root) if beta == 0.75 else denominator**-beta
     return (x.astype(jnp.float32) * power).astype(x.dtype)
 

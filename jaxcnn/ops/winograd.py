@@ -50,15 +50,15 @@ def _patches(x: Array, size: int, before: tuple[int, int], rows: int, columns: i
     b, h, w, c = x.shape
     top, left = before
     bottom, right = 2 * rows + size - 2 - h - top, 2 * columns + size - 2 - w - left
+    # [B, 2 rows + size - 2, 2 columns + size - 2, C]
     x = lax.pad(
         x, jnp.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0))
-    )  # [B, 2 rows + size - 2, ..., C]
+    )
 
     def position(i: int, j: int) -> Array:
-        taken = lax.slice(
-            x, (0, i, j, 0), (b, i + 2 * rows - 1, j + 2 * columns - 1, c), (1, 2, 2, 1)
-        )  # [B, rows, columns, C]
-        return taken.reshape(b * rows * columns, c)
+        end = (b, i + 2 * rows - 1, j + 2 * columns - 1, c)
+        taken = lax.slice(x, (0, i, j, 0), end, (1, 2, 2, 1))  # [B, rows, columns, C]
+        return taken.reshape(b * rows * columns, c)  # [B * rows * columns, C]
 
     return [[position(i, j) for j in range(size)] for i in range(size)]
 
