@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcnn import ops
 from jaxcnn.config.schema import Data, Sharding
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import to_pixels
@@ -95,7 +96,13 @@ def predict(
     mesh = make_mesh(Sharding(), list(devices or jax.local_devices()))
     split = over_data(mesh)
     placed = put_replicated(mesh, variables)
-    score = jax.jit(make_score(model, preprocess, protocol), out_shardings=split)
+    one_batch = make_score(model, preprocess, protocol)
+
+    def on_mesh(variables: Any, images: Array) -> Array:
+        with ops.on_mesh(mesh):
+            return one_batch(variables, images)
+
+    score = jax.jit(on_mesh, out_shardings=split)
     records = share_of(len(source))
     totals = Totals(
         len(records), classes, lambda views: score(placed, jax.device_put(views, split))
