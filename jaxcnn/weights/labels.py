@@ -1,18 +1,18 @@
-"""Names of ImageNet's 1,000 classes. Index k is the k-th synset in alphabetical order: TFDS's order, torchvision's and timm's.
+"""Names of ImageNet's 1,000 classes.
 
-Caffe's `synset_words.txt` has the same order, the ILSVRC development kit's own numbers (ILSVRC2012_ID) another, and TensorFlow's
-networks often 1,001 classes, where 0 is "background" and everything is shifted by one.
+Class k is the k-th synset in alphabetical order, as in TFDS, torchvision and timm. Caffe's
+`synset_words.txt` has the same order, the ILSVRC development kit's own numbers (ILSVRC2012_ID)
+another. TensorFlow's networks often have 1,001 classes, where 0 is "background" and everything is
+shifted by one.
 """
 
 import functools
 import importlib.util
 import pathlib
 
-ANCHORS = {
-    0: "n01440764",
-    207: "n02099601",
-    999: "n15075141",
-}  # tench, golden retriever, toilet tissue
+# tench, golden retriever, toilet tissue
+ANCHORS = {0: "n01440764", 207: "n02099601", 999: "n15075141"}
+NAMES = pathlib.Path(__file__).with_name("imagenet_names.txt")
 
 
 @functools.cache
@@ -21,17 +21,18 @@ def synsets() -> tuple[str, ...]:
 
     Raises ValueError where that list is not the standard order.
     """
-    spec = importlib.util.find_spec(
-        "tensorflow_datasets"
-    )  # found, not imported, which takes seconds
+    # The package is found and not imported, which takes seconds.
+    spec = importlib.util.find_spec("tensorflow_datasets")
     if spec is None or spec.origin is None:
         raise ValueError(
-            "the class list lies in the package tensorflow-datasets, which is not installed: pip install tensorflow-datasets"
+            "the class list lies in the package tensorflow-datasets, which is not installed: "
+            "pip install tensorflow-datasets"
         )
     path = pathlib.Path(spec.origin).parent / "datasets" / "imagenet2012" / "labels.txt"
     if not path.is_file():
         raise ValueError(
-            f"{path} does not exist; this version of tensorflow-datasets keeps ImageNet's labels elsewhere, 4.9 keeps them there"
+            f"{path} does not exist; this version of tensorflow-datasets keeps ImageNet's labels "
+            "elsewhere, 4.9 keeps them there"
         )
     names = tuple(path.read_text().split())
     check_order(names, str(path))
@@ -42,43 +43,25 @@ def check_order(names: tuple[str, ...], where: str) -> None:
     """Raises ValueError unless `names` are the 1,000 synsets in the standard order."""
     if len(names) != 1000 or list(names) != sorted(set(names)):
         raise ValueError(
-            f"{where} has {len(names)} entries, sorted: {list(names) == sorted(set(names))}; expected 1000 synsets in order"
+            f"{where} has {len(names)} entries, sorted: {list(names) == sorted(set(names))}; "
+            "expected 1000 synsets in order"
         )
     for index, synset in ANCHORS.items():
         if names[index] != synset:
             raise ValueError(
-                f"{where} has {names[index]} at index {index}; expected {synset}: another label order"
+                f"{where} has {names[index]} at index {index}; expected {synset}: "
+                "another label order"
             )
 
 
 @functools.cache
 def class_names() -> tuple[str, ...]:
-    """English names in the same order: torchvision's where it is installed, else timm's WordNet lemmas, else the synsets themselves."""
-    try:
-        from torchvision.models import AlexNet_Weights
-
-        return tuple(AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
-    except (
-        ImportError,
-        RuntimeError,
-    ):  # RuntimeError: a torchvision whose compiled part does not fit its torch
-        pass
-    try:
-        from timm.data import ImageNetInfo
-
-        info = ImageNetInfo("imagenet-1k")
-        check_order(tuple(info.label_names()), "timm's ImageNetInfo")
-        return tuple(info.index_to_description(index) for index in range(1000))
-    except (ImportError, RuntimeError):
-        return synsets()
+    """The English names of the 1,000 classes in the same order, as torchvision writes them; all differ."""
+    return tuple(NAMES.read_text(encoding="utf-8").splitlines())
 
 
-def readable(class_names: list[str]) -> list[str]:
-    """English names where the classes are ImageNet's synsets, else the names themselves."""
-    if (
-        len(class_names) == 1000
-        and class_names[0] == ANCHORS[0]
-        and tuple(class_names) == synsets()
-    ):
+def readable(names: list[str]) -> list[str]:
+    """English names where `names` are ImageNet's synsets, else `names` themselves."""
+    if len(names) == 1000 and names[0] == ANCHORS[0] and tuple(names) == synsets():
         return list(class_names())
-    return class_names
+    return names

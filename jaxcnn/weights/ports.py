@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from jaxcnn.models import efficientnet
+
 Rows = tuple[tuple[Any, ...], ...]
 
 
@@ -140,6 +142,24 @@ def vgg_rows(convs: tuple[int, ...], step: int) -> Rows:
     return (*rows, ("fc6", "classifier.0", 7), ("fc7", "classifier.3"), ("fc8", "classifier.6"))
 
 
+def lite_rows(name: str) -> Rows:
+    """lukemelas' names of EfficientNet-Lite; blocks are numbered through, where ours are by stage."""
+    rows: list[tuple[Any, ...]] = [
+        ("stage1/conv", "_conv_stem"), ("stage1/bn", "_bn0"), ("fc", "_fc"),
+        ("stage9/conv", "_conv_head"), ("stage9/bn", "_bn1"),
+    ]  # fmt: skip
+    row = efficientnet.VARIANTS[name]
+    number = 0
+    for stage, repeats in enumerate(efficientnet.scaled_repeats(row["depth"], True), start=2):
+        for block in range(1, repeats + 1):
+            ours, theirs = f"stage{stage}/block{block}", f"_blocks.{number}"
+            for norm, layer in enumerate(("expand", "depthwise", "project")):
+                rows.append((f"{ours}/{layer}/conv", f"{theirs}._{layer}_conv"))
+                rows.append((f"{ours}/{layer}/bn", f"{theirs}._bn{norm}"))
+            number += 1
+    return tuple(rows)
+
+
 VGG = {
     "vgg11": (1, 1, 2, 2, 2),
     "vgg13": (2, 2, 2, 2, 2),
@@ -182,6 +202,21 @@ PORTS: dict[str, Port] = {
             f"efficientnet_b{i}", "timm", f"tf_efficientnet_b{i}", TIMM_EFFICIENTNET, TF
         )
         for i in range(8)
+    },
+    **{
+        f"tf_efficientnet_lite{i}": Port(
+            f"efficientnet_lite{i}", "timm", f"tf_efficientnet_lite{i}", TIMM_EFFICIENTNET
+        )
+        for i in range(5)
+    },
+    **{
+        f"efficientnet_lite{i}": Port(
+            f"efficientnet_lite{i}",
+            "efficientnet_lite_pytorch",
+            f"efficientnet-lite{i}",
+            lite_rows(f"efficientnet_lite{i}"),
+        )
+        for i in range(5)
     },
 }
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of RGB in 0-1
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # -> [-1, 1], TensorFlow's Inception scaling
+# (x - 127) / 128 of EfficientNet-Lite's authors (tensorflow/tpu, efficientnet_lite_builder.py).
+LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
 
 
 class Entry(NamedTuple):
@@ -76,6 +78,20 @@ for _name, _size, _fraction, _tags in (
         tag: Entry(_size, _fraction, "bicubic", HALF if tag == "ap_in1k" else IMAGENET, "_".join([_name, *tag.split("_")[:-1][:1]]) + "-")
         for tag in _tags
     }
+
+# EfficientNet-Lite: size and crop as the authors evaluate (a border of 32 pixels in all), files as the PyTorch packages name them;
+# timm evaluates lite3 and lite4 at the sizes of B3 and B4.
+for _name, _size, _hash in (
+    ("efficientnet_lite0", 224, "57934424"), ("efficientnet_lite1", 240, "77cc7160"), ("efficientnet_lite2", 260, "9656183e"),
+    ("efficientnet_lite3", 280, ""), ("efficientnet_lite4", 300, ""),
+):
+    ENTRIES[_name] = {"authors": Entry(_size, _size / (_size + 32), "bicubic", LITE, f"{_name.replace('_', '-')}-{_hash}")}
+for _name, _size, _fraction, _how in (
+    ("tf_efficientnet_lite0", 224, 0.875, "bicubic"), ("tf_efficientnet_lite1", 240, 0.882, "bicubic"),
+    ("tf_efficientnet_lite2", 260, 0.89, "bicubic"), ("tf_efficientnet_lite3", 300, 0.904, "bilinear"),
+    ("tf_efficientnet_lite4", 380, 0.92, "bilinear"),
+):
+    ENTRIES[_name] = {"in1k": Entry(_size, _fraction, _how, HALF, f"{_name}-")}
 # fmt: on
 
 
