@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcnn import ops
 from jaxcnn.config import schema
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.preprocess import Preprocess
@@ -87,7 +88,13 @@ def predict(
         schema.Sharding(), *([jax.local_devices()] if jax.process_count() > 1 else [])
     )
     placed, split = mesh_lib.put_replicated(mesh, variables), mesh_lib.over_data(mesh)
-    score = jax.jit(make_score(model, preprocess, protocol), out_shardings=split)
+    one_batch = make_score(model, preprocess, protocol)
+
+    def on_mesh(variables: Any, images: Array) -> Array:
+        with ops.on_mesh(mesh):
+            return one_batch(variables, images)
+
+    score = jax.jit(on_mesh, out_shardings=split)
     rows = (
         batch_size or data.eval_batch_size or data.batch_size,
         len(source) * len(protocol.scales) * protocol.each,

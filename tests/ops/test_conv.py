@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxcnn import ops
 from jaxcnn.ops.conv import choose
 from jaxcnn.ops.lowerings import LOWERINGS, Geometry
+from jaxcnn.ops.target import ANY, Target
 
 SETTINGS = dict(
     deadline=None,
@@ -189,14 +190,16 @@ def geometry(x, kernel, strides=(1, 1), pads=((1, 1), (1, 1)), groups=1, dtype=j
 
 def test_choices():
     block = geometry((8, 14, 14, 256), (3, 3, 256, 256))
-    assert choose(block, "cpu", 1) == "winograd"
-    assert choose(block._replace(dtype=jnp.dtype(jnp.bfloat16)), "cpu", 1) == "blocked"
-    assert choose(block, "cpu", 8) == choose(block, "gpu", 1) == "direct"
-    assert choose(geometry((8, 14, 14, 256), (1, 1, 256, 64)), "cpu", 8) == "matmul"
+    one, eight, gpu = Target("cpu"), Target("cpu", 8), Target("gpu")
+    assert choose(block, one) == "winograd"
+    assert choose(block._replace(dtype=jnp.dtype(jnp.bfloat16)), one) == "blocked"
+    assert choose(block, eight) == choose(block, gpu) == "direct"
+    assert choose(geometry((8, 14, 14, 256), (1, 1, 256, 64)), eight) == "matmul"
     depthwise = geometry((8, 14, 14, 96), (3, 3, 1, 96), groups=96)
-    assert (choose(depthwise, "cpu", 8), choose(depthwise, "tpu", 8)) == ("shifted", "direct")
-    assert choose(geometry((8, 27, 27, 96), (5, 5, 48, 256), groups=2), "gpu", 8) == "split"
-    assert choose(geometry((8, 224, 224, 3), (7, 7, 3, 64), (2, 2)), "gpu", 1) == "space_to_depth"
+    assert (choose(depthwise, eight), choose(depthwise, Target("tpu", 8))) == ("shifted", "direct")
+    grouped = geometry((8, 27, 27, 96), (5, 5, 48, 256), groups=2)
+    assert (choose(grouped, Target("gpu", 8)), choose(grouped, Target(ANY))) == ("split", "direct")
+    assert choose(geometry((8, 224, 224, 3), (7, 7, 3, 64), (2, 2)), gpu) == "space_to_depth"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,8 @@ def test_a_sharded_batch_is_never_gathered(channels, kernel, groups, stride):
     k = jax.ShapeDtypeStruct(kernel, jnp.float32, sharding=whole)
 
     def forward(x, k):
-        return ops.conv2d(x, k, stride=stride, padding=kernel[0] // 2, groups=groups)
+        with ops.on_mesh(mesh):
+            return ops.conv2d(x, k, stride=stride, padding=kernel[0] // 2, groups=groups)
 
     def gradients(x, k):
         return jax.grad(lambda x, k: jnp.sum(forward(x, k) ** 2), (0, 1))(x, k)
