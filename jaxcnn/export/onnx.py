@@ -63,7 +63,9 @@ def _handle(graph: Graph, equation: Any, inputs: list[Any], scope: str) -> Any:
     name, p = equation.primitive.name, equation.params
     shape = equation.outvars[0].aval.shape
     graph.scope = scope.partition("/")[2] or scope
-    given = [x if isinstance(x, Value | Const) else Const(np.asarray(x), np.shape(x)) for x in inputs]
+    given = [
+        x if isinstance(x, Value | Const) else Const(np.asarray(x), np.shape(x)) for x in inputs
+    ]
     if name == "broadcast_in_dim":
         return reshapes.broadcast(given[0], p, shape)
     if name == "transpose":
@@ -78,7 +80,9 @@ def _handle(graph: Graph, equation: Any, inputs: list[Any], scope: str) -> Any:
         raise unsupported(f"the operation {name}", scope)
     # An operand of rank 0 stands for one number everywhere.
     ranked = [
-        Const(x.data.reshape((1,) * len(shape)), shape) if name in ELEMENTWISE and x.shape == () else x
+        Const(x.data.reshape((1,) * len(shape)), shape)
+        if name in ELEMENTWISE and x.shape == ()
+        else x
         for x in given
     ]
     return HANDLERS[name](graph, ranked, p, shape)
@@ -92,7 +96,9 @@ def _computed(equation: Any, given: list[Const], shape: tuple[Any, ...]) -> Cons
     else:
         numbers = [np.broadcast_to(x.data, x.shape) for x in given]
     if equation.primitive.name in NUMPY:  # spares compiling for every shape
-        return Const(NUMPY[equation.primitive.name](*numbers).astype(equation.outvars[0].aval.dtype), shape)
+        return Const(
+            NUMPY[equation.primitive.name](*numbers).astype(equation.outvars[0].aval.dtype), shape
+        )
     result = equation.primitive.bind(*(np.array(n) for n in numbers), **equation.params)
     return Const(np.asarray(result[0] if isinstance(result, list | tuple) else result), shape)
 
@@ -160,7 +166,9 @@ def _written(graph: Graph, live: list[Node]) -> tuple[list[Any], list[Any]]:
                 stored[key] = numpy_helper.from_array(np.ascontiguousarray(array), name)
             inputs.append(stored[key].name)
         attributes = {k: v for k, v in node.attributes.items() if k not in NOTES}
-        nodes.append(helper.make_node(node.op, inputs, [node.output], name=node.output, **attributes))
+        nodes.append(
+            helper.make_node(node.op, inputs, [node.output], name=node.output, **attributes)
+        )
     return nodes, list(stored.values())
 
 

@@ -28,10 +28,10 @@ LINEAR = ("Conv", "Gemm")
 def elementwise(g: Graph, op: str, operands: list[Any], shape: tuple[Any, ...]) -> Value:
     """An operator that broadcasts, in an order of axes that fits its operands."""
     axes = common_axes(operands)
-    names = [constant_along(x, axes) if isinstance(x, Const) else g.moved(x, axes) for x in operands]
-    sizes = tuple(
-        next((x.size(a) for x in operands if str(x.size(a)) != "1"), 1) for a in axes
-    )
+    names = [
+        constant_along(x, axes) if isinstance(x, Const) else g.moved(x, axes) for x in operands
+    ]
+    sizes = tuple(next((x.size(a) for x in operands if str(x.size(a)) != "1"), 1) for a in axes)
     return Value(g.add(op, names), shape, axes, sizes)
 
 
@@ -77,7 +77,10 @@ def _into_layer(g: Graph, op: str, x: Value, const: Const, node: Any) -> Value |
     channels = len(x.shape) - 1
     weights, bias = node.inputs[1:]
     features = weights.shape[0]
-    if const.data.size not in (1, features) or const.data.shape[channels:] not in ((1,), (features,)):
+    if const.data.size not in (1, features) or const.data.shape[channels:] not in (
+        (1,),
+        (features,),
+    ):
         return None
     if len(x.axes) < 2 or x.axes[1] != channels:
         return None
@@ -194,7 +197,9 @@ def response(g: Graph, x: Value, p: dict[str, Any]) -> Value:
             for i in range(p["groups"])
         )
     ]
-    return Value.whole(g.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0], x.shape, NCHW)
+    return Value.whole(
+        g.add("Concat", parts, axis=1) if len(parts) > 1 else parts[0], x.shape, NCHW
+    )
 
 
 def _slice(g: Graph, name: str, place: int, start: int, stop: int, step: int) -> str:

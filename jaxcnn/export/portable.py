@@ -1,5 +1,6 @@
 """A network's forward pass in plain operations, as a function that any exporter can trace."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,20 +28,24 @@ def forward(
     takes: str = "normalised",
     layout: str = "nhwc",
     outputs: tuple[str, ...] = ("logits",),
+    target: Callable[[], contextlib.AbstractContextManager[None]] = ops.portable,
 ) -> Callable[[Any, Array], tuple[Array, ...]]:
     """f(variables, images) -> the `outputs` of `model` in evaluation, computed in float32.
 
     With `takes` "normalised" the images are float32 as the network sees them, with "pixels" uint8 of
     the network's size, normalised inside. `layout` is that of the images and of every map that is
     put out. `logits` are [B, K], `class_map` [B, h, w, K] is the classifier at every position of the
-    last map, `features` is what the head reads. Raises ExportError for a word that is none of these,
+    last map, `features` is what the head reads. `target` is the context for which the operations are
+    traced (see `ops.target`). Raises ExportError for a word that is none of these,
     and for an output that the network does not have.
     """
     _check("input", (takes,), INPUTS)
     _check("layout", (layout,), LAYOUTS)
     _check("output", outputs, OUTPUTS)
     if "class_map" in outputs and not hasattr(model, "class_map"):
-        raise ExportError(f"{type(model).__name__} has no class map; leave class_map out of --outputs")
+        raise ExportError(
+            f"{type(model).__name__} has no class map; leave class_map out of --outputs"
+        )
     network: Any = model.clone(dtype=jnp.float32) if hasattr(model, "dtype") else model
     offset, std = preprocess.offset(), np.asarray(preprocess.std, np.float32)
 
@@ -49,7 +54,7 @@ def forward(
             images = jnp.transpose(images, (0, 2, 3, 1))  # [B, H, W, C]
         if takes == "pixels":
             images = (images.astype(jnp.float32) - offset[None]) / std.reshape(1, 1, 1, -1)
-        with ops.portable():
+        with target():
             found = _outputs(network, variables, images, outputs)
         if layout == "nhwc":
             return found
@@ -63,7 +68,9 @@ def _check(what: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
         if word not in known:
             raise ExportError(f"there is no {what} {word!r}; there are {', '.join(known)}")
     if not given or len(set(given)) != len(given):
-        raise ExportError(f"every {what} is named once, and one at least; there are {', '.join(known)}")
+        raise ExportError(
+            f"every {what} is named once, and one at least; there are {', '.join(known)}"
+        )
 
 
 def _outputs(network: Any, variables: Any, images: Array, outputs: tuple[str, ...]):
@@ -78,7 +85,9 @@ def _outputs(network: Any, variables: Any, images: Array, outputs: tuple[str, ..
             mutable=["intermediates"],
         )
         found["logits"] = logits  # [B, K]
-        captured = {path[:-1]: v[0] for path, v in flatten_dict(state.get("intermediates", {})).items()}
+        captured = {
+            path[:-1]: v[0] for path, v in flatten_dict(state.get("intermediates", {})).items()
+        }
         if "features" in outputs and len(captured) != 1:
             raise ExportError(
                 f"{type(network).__name__} has {len(captured)} layers named features where one is "
@@ -94,7 +103,7 @@ def arrays(variables: Mapping[str, Any]) -> dict[str, Any]:
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), kinds)
 
 
-def example(model: Any, preprocess: Preprocess, takes: str, layout: str, batch: int) -> np.ndarray:
+def example(preprocess: Preprocess, takes: str, layout: str, batch: int) -> np.ndarray:
     """A batch of random images, another for every size: uint8 or float32, in the given layout."""
     side, rng = preprocess.image_size, np.random.default_rng(batch)
     shape = (batch, side, side, preprocess.channels)

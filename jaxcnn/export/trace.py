@@ -10,7 +10,16 @@ from jax.extend import core
 
 from jaxcnn.layers.basic import LocalResponseNorm
 
-CALLS = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint")
+CALLS = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "remat",
+    "checkpoint",
+)
 
 # Response normalisation is one operator in ONNX and a product with a band matrix in JAX.
 respond = core.Primitive("local_response_norm")
