@@ -18,7 +18,7 @@ MAP_RANK = 4
 
 
 class Value(NamedTuple):
-    """The ONNX tensor `name`, whose axis i is the logical axis `axes[i]` and has `sizes[i]` entries.
+    """The ONNX tensor `name`, whose axis i is the logical axis `axes[i]` of size `sizes[i]`.
 
     A logical axis that is not in `axes` has one entry there. Where the physical size is 1 and the
     logical one in `shape` is larger, the numbers repeat. `flat_of` is the map that was flattened.
@@ -98,7 +98,7 @@ class Graph:
         return name if count == 1 else f"{name}_{count}"
 
     def moved(self, value: Value, axes: tuple[int, ...]) -> str:
-        """The name of a tensor with the numbers of `value` along the logical `axes`, in that order."""
+        """The name of a tensor with the numbers of `value`, its axes the logical `axes`."""
         name, order = value.name, list(value.axes)
         gone = [a for a in order if a not in axes]
         if gone:
@@ -156,5 +156,6 @@ def unsupported(what: str, scope: str) -> ExportError:
     """The error of something that ONNX is not taught here."""
     where = f" (in {scope})" if scope else ""
     return ExportError(
-        f"the ONNX export does not know {what}{where}; export this network as stablehlo or safetensors"
+        f"the ONNX export does not know {what}{where}; export this network as stablehlo or "
+        "safetensors"
     )

@@ -10,8 +10,13 @@ from jaxcnn.export import bundle, safetensors
 from jaxcnn.export.bundle import Source
 from jaxcnn.weights.ports import PORTS, Port
 
-HEAD = {"tf_efficientnet": ("conv_stem", "classifier"), "inception_v4": ("features.0.conv", "last_linear"),
-        "inception_resnet_v2": ("conv2d_1a.conv", "classif")}  # fmt: skip
+# timm's names of the first convolution and of the last layer, by the start of the network's name.
+HEAD = {
+    "tf_efficientnet": ("conv_stem", "classifier"),
+    "inception_v4": ("features.0.conv", "last_linear"),
+    "inception_resnet_v2": ("conv2d_1a.conv", "classif"),
+}
+KEPT = ("model", "model_args", "class_names", "synsets", "label_order", "source")
 
 
 def export_hub(source: Source, out: str | pathlib.Path) -> dict[str, Any]:
@@ -63,9 +68,6 @@ def config_of(source: Source, name: str, port: Port) -> dict[str, Any]:
         config["label_names"] = list(metadata.get("synsets") or []) or names
         config["label_descriptions"] = dict(zip(config["label_names"], names, strict=True))
     return config
-
-
-KEPT = ("model", "model_args", "class_names", "synsets", "label_order", "source")
 
 
 def _fractions(values: tuple[float, ...]) -> list[float]:

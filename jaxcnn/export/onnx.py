@@ -17,9 +17,15 @@ OPSET, IR_VERSION = 18, 8
 # What belongs to this file's notes and not to the operator.
 NOTES = ("reduced", "area", "side")
 NUMPY: dict[str, Callable[..., np.ndarray]] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.true_divide, "neg": np.negative,
-    "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "square": np.square,
-}  # fmt: skip
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.true_divide,
+    "neg": np.negative,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "square": np.square,
+}
 
 
 def to_onnx(
@@ -41,7 +47,10 @@ def to_onnx(
     (symbol,) = jax_export.symbolic_shape("batch")
     graph, shape = Graph(), (symbol, *image_shape)
     leaves, tree = jax.tree.flatten(variables)
-    flat = lambda leaves, images: function(jax.tree.unflatten(tree, leaves), images)  # noqa: E731
+
+    def flat(leaves: list[Any], images: jax.Array) -> tuple[jax.Array, ...]:
+        return function(jax.tree.unflatten(tree, leaves), images)
+
     shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
     closed = trace.trace(flat, shapes, jax.ShapeDtypeStruct(shape, dtype))
     given = [Const(np.asarray(leaf), leaf.shape) for leaf in leaves]
@@ -131,10 +140,12 @@ def _proto(
 
     def info(name: str, dtype: Any, shape: tuple[Any, ...]) -> Any:
         dims = [n if isinstance(n, int) else (batch or "batch") for n in shape]
-        return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), dims)  # fmt: skip
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return helper.make_tensor_value_info(name, kind, dims)
 
     results = [info(o, np.float32, s) for o, s in zip(outputs, sizes, strict=True)]
-    body = helper.make_graph(nodes, "jaxcnn", [info("images", images[1], images[0])], results, initializers)  # fmt: skip
+    given = [info("images", images[1], images[0])]
+    body = helper.make_graph(nodes, "jaxcnn", given, results, initializers)
     model = helper.make_model(
         body,
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -32,11 +32,11 @@ def forward(
 ) -> Callable[[Any, Array], tuple[Array, ...]]:
     """f(variables, images) -> the `outputs` of `model` in evaluation, computed in float32.
 
-    With `takes` "normalised" the images are float32 as the network sees them, with "pixels" uint8 of
-    the network's size, normalised inside. `layout` is that of the images and of every map that is
-    put out. `logits` are [B, K], `class_map` [B, h, w, K] is the classifier at every position of the
-    last map, `features` is what the head reads. `target` is the context for which the operations are
-    traced (see `ops.target`). Raises ExportError for a word that is none of these,
+    With `takes` "normalised" the images are float32 as the network sees them, with "pixels" uint8
+    of the network's size, normalised inside. `layout` is that of the images and of every map that
+    is put out. `logits` are [B, K], `class_map` [B, h, w, K] is the classifier at every position of
+    the last map, `features` is what the head reads. `target` is the context for which the
+    operations are traced (see `ops.target`). Raises ExportError for a word that is none of these,
     and for an output that the network does not have.
     """
     _check("input", (takes,), INPUTS)
@@ -85,15 +85,14 @@ def _outputs(network: Any, variables: Any, images: Array, outputs: tuple[str, ..
             mutable=["intermediates"],
         )
         found["logits"] = logits  # [B, K]
-        captured = {
-            path[:-1]: v[0] for path, v in flatten_dict(state.get("intermediates", {})).items()
-        }
+        captured = list(flatten_dict(state.get("intermediates", {})).values())
         if "features" in outputs and len(captured) != 1:
             raise ExportError(
                 f"{type(network).__name__} has {len(captured)} layers named features where one is "
                 "expected; leave features out of --outputs"
             )
-        found.update({"features": value for value in captured.values()})
+        if captured:
+            found["features"] = captured[0][0]  # [B, h, w, C], or [B, N] before a linear head
     return tuple(found[name] for name in outputs)
 
 

@@ -9,11 +9,26 @@ from jaxcnn.weights.ports import PORTS, Port
 
 LIBRARIES = ("torchvision", "timm")
 # Fields that change training, the head or the types of numbers, and not what the layers compute.
-FREE = frozenset({
-    "activation", "aux_dropout_rate", "aux_heads", "bn_group_size", "bn_momentum", "class_map", "dropout_rate", "dtype",
-    "hidden_init", "input_shape", "kernel_init", "name", "narrow_init", "num_classes", "parent", "stochastic_depth_rate",
-    "zero_init_residual",
-})  # fmt: skip
+FREE = frozenset(
+    [
+        "aux_dropout_rate",
+        "aux_heads",
+        "bn_group_size",
+        "bn_momentum",
+        "class_map",
+        "dropout_rate",
+        "dtype",
+        "hidden_init",
+        "input_shape",
+        "kernel_init",
+        "name",
+        "narrow_init",
+        "num_classes",
+        "parent",
+        "stochastic_depth_rate",
+        "zero_init_residual",
+    ]
+)
 
 
 def port_of(metadata: dict[str, Any]) -> tuple[str, Port]:

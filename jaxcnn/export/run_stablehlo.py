@@ -33,11 +33,10 @@ def load(folder):
     folder = pathlib.Path(folder)
     program = jax.export.deserialize(bytearray((folder / "model.stablehlo").read_bytes()))
     variables = read_safetensors(folder / "variables.safetensors")
-    names = json.loads((folder / "export.json").read_text())["outputs"] if (folder / "export.json").is_file() else None  # fmt: skip
 
     def network(images):
         found = program.call(variables, images)
-        return {name: np.asarray(found[name]) for name in names or found}
+        return {name: np.asarray(array) for name, array in found.items()}
 
     return network
 

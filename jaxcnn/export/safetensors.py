@@ -42,6 +42,7 @@ def write(source: Source, folder: pathlib.Path) -> str:
         "preprocessing": json.dumps(source.preprocess.to_dict()),
     }
     save_file(state, folder / "model.safetensors", facts)
+    (folder / "model.safetensors").chmod(0o644)  # the library writes it for its owner alone
     back = from_torch(name, load_file(folder / "model.safetensors"), **fields)
     same = jax.tree.map(np.array_equal, {"batch_stats": {}} | source.variables, back)
     if not jax.tree.all(same):

@@ -1,4 +1,4 @@
-"""StableHLO by `jax.export`: a program for CPU, CUDA and TPU, the weights beside it, and a runner."""
+"""StableHLO by `jax.export`: a program for CPU, CUDA and TPU, weights beside it, and a runner."""
 
 import pathlib
 import shutil
@@ -30,11 +30,13 @@ def export_stablehlo(source: Source, out: str | pathlib.Path, form: Form) -> dic
     exported = program(source, form, flat)
     with bundle.whole_folder(out) as folder:
         (folder / "model.stablehlo").write_bytes(exported.serialize())
-        save_file({k: np.ascontiguousarray(v) for k, v in flat.items()}, folder / "variables.safetensors")  # fmt: skip
+        weights = {name: np.ascontiguousarray(array) for name, array in flat.items()}
+        save_file(weights, folder / "variables.safetensors")
+        (folder / "variables.safetensors").chmod(0o644)
         shutil.copyfile(RUNNER, folder / "run.py")
-        checked = bundle.check(source, form, _runner(folder))
-        facts = {"platforms": PLATFORMS, "readable_for": "six months of JAX releases"}
-        bundle.record(folder, "stablehlo", source, **bundle.form_facts(form), **facts, checked=checked)  # fmt: skip
+        checked = bundle.check(source, form, _runner(folder, form.outputs))
+        facts = bundle.form_facts(form) | {"platforms": PLATFORMS, "readable_for": "six months"}
+        bundle.record(folder, "stablehlo", source, **facts, checked=checked)
     return {"difference": max(row["difference"] for row in checked)}
 
 
@@ -54,7 +56,9 @@ def program(source: Source, form: Form, flat: dict[str, np.ndarray]) -> jax_expo
     return jax_export.export(jax.jit(run), platforms=PLATFORMS)(variables, images)
 
 
-def _runner(folder: pathlib.Path) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _runner(
+    folder: pathlib.Path, outputs: tuple[str, ...]
+) -> Callable[[np.ndarray], list[np.ndarray]]:
     """What run.py computes, in this process."""
     import importlib.util
 
@@ -63,4 +67,4 @@ def _runner(folder: pathlib.Path) -> Callable[[np.ndarray], list[np.ndarray]]:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network = module.load(folder)
-    return lambda images: list(network(images).values())
+    return lambda images: [network(images)[name] for name in outputs]

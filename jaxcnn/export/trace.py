@@ -33,7 +33,8 @@ def whole_responses() -> Iterator[None]:
     def intercept(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext):
         m = context.module
         if isinstance(m, LocalResponseNorm) and context.method_name == "__call__":
-            return respond.bind(args[0], size=m.size, alpha=m.alpha, beta=m.beta, k=m.k, groups=m.groups)  # fmt: skip
+            fields = dict(size=m.size, alpha=m.alpha, beta=m.beta, k=m.k, groups=m.groups)
+            return respond.bind(args[0], **fields)
         return method(*args, **kwargs)
 
     with nn.intercept_methods(intercept):
