@@ -59,6 +59,12 @@ class UnreadableError(DataError):
     exit_code = FAILED
 
 
+class ExportError(JaxcnnError, ValueError):
+    """An export that cannot be made as asked, or that gives other numbers than the network."""
+
+    exit_code = USAGE
+
+
 class StartError(JaxcnnError, RuntimeError):
     """Processes that cannot become one run."""
 

@@ -28,6 +28,9 @@ PARAMETERS = {
     "plain18": 11_689_512 - 173_824, "plain34": 21_797_672 - 173_824,
     "efficientnet_b0": 5_288_548, "efficientnet_b1": 7_794_184, "efficientnet_b2": 9_109_994, "efficientnet_b3": 12_233_232,
     "efficientnet_b4": 19_341_616, "efficientnet_b5": 30_389_784, "efficientnet_b6": 43_040_704, "efficientnet_b7": 66_347_960,
+    # timm's tf_efficientnet_lite0 to 4, counted.
+    "efficientnet_lite0": 4_652_008, "efficientnet_lite1": 5_416_680, "efficientnet_lite2": 6_092_072, "efficientnet_lite3": 8_197_096,
+    "efficientnet_lite4": 13_006_568,
 }
 
 # Multiply-adds of convolutions and linear layers only, at the network's own input size; auxiliary heads not counted.
@@ -56,6 +59,9 @@ MULTIPLY_ADDS = {
     "resnet20": 40_551_040, "resnet32": 68_862_592, "resnet44": 97_174_144, "resnet56": 125_485_696, "resnet110": 252_887_680,
     "efficientnet_b0": 385_814_752, "efficientnet_b1": 686_802_832, "efficientnet_b2": 993_561_872, "efficientnet_b3": 1_827_141_392,
     "efficientnet_b4": 4_393_771_024, "efficientnet_b5": 10_266_384_752, "efficientnet_b6": 19_067_593_536, "efficientnet_b7": 37_745_884_192,
+    # timm's, counted by hooks on its layers at the authors' sizes.
+    "efficientnet_lite0": 385_187_552, "efficientnet_lite1": 600_185_232, "efficientnet_lite2": 859_736_272, "efficientnet_lite3": 1_383_321_872,
+    "efficientnet_lite4": 2_553_034_336,
 }
 
 
@@ -173,5 +179,11 @@ SHAPES = {
     "efficientnet_b5": _efficientnet((228, 114, 57, 29, 15), (48, 24, 40, 64, 128, 176, 304, 512, 2048)),
     "efficientnet_b6": _efficientnet((264, 132, 66, 33, 17), (56, 32, 40, 72, 144, 200, 344, 576, 2304)),
     "efficientnet_b7": _efficientnet((300, 150, 75, 38, 19), (64, 32, 48, 80, 160, 224, 384, 640, 2560)),
+    # The outputs of timm's stages at the authors' sizes.
+    "efficientnet_lite0": _efficientnet((112, 56, 28, 14, 7), (32, 16, 24, 40, 80, 112, 192, 320, 1280)),
+    "efficientnet_lite1": _efficientnet((120, 60, 30, 15, 8), (32, 16, 24, 40, 80, 112, 192, 320, 1280)),
+    "efficientnet_lite2": _efficientnet((130, 65, 33, 17, 9), (32, 16, 24, 48, 88, 120, 208, 352, 1280)),
+    "efficientnet_lite3": _efficientnet((140, 70, 35, 18, 9), (32, 24, 32, 48, 96, 136, 232, 384, 1280)),
+    "efficientnet_lite4": _efficientnet((150, 75, 38, 19, 10), (32, 24, 32, 56, 112, 160, 272, 448, 1280)),
 }
 # fmt: on

@@ -1,7 +1,9 @@
-"""EfficientNet: Tan & Le, "EfficientNet: rethinking model scaling for convolutional neural networks", ICML 2019 (arXiv:1905.11946).
+"""EfficientNet: Tan & Le, "EfficientNet: rethinking model scaling for convolutional neural
+networks", ICML 2019 (arXiv:1905.11946).
 
-One table, B0's (table 1), and two coefficients: `width` multiplies its channels, `depth` its repeats. The shipped coefficients of B1
-to B7 are set by hand and only near the paper's formula, which is `compound`.
+One table, B0's (table 1), and two coefficients: `width` multiplies its channels, `depth` its
+repeats. The shipped coefficients of B1 to B7 are set by hand and only near the paper's formula,
+which is `compound`.
 """
 
 import math
@@ -12,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.layers.activations import Swish
+from jaxcnn.layers.activations import ReLU6, Swish, activation_name
 from jaxcnn.layers.basic import (
     BatchNorm,
     Conv,
@@ -24,8 +26,23 @@ from jaxcnn.layers.basic import (
 
 Array = jax.Array
 
-# Width, depth, resolution and dropout are the authors' code's (tensorflow/tpu, efficientnet_builder.py). The weights most people have
-# are torchvision's, so BatchNorm's epsilon and momentum follow it; the authors' are 1e-3 and 0.99 throughout.
+# EfficientNet-Lite (the authors' code: tensorflow/tpu, efficientnet/lite) has no gates and ReLU6
+# for swish, and scales neither the
+# stem and the head nor the repeats of the first and the last stage. All its public weights were
+# trained in TensorFlow.
+LITE = dict(
+    activation=ReLU6,
+    squeeze_excite=False,
+    fixed_ends=True,
+    same_padding=True,
+    bn_epsilon=1e-3,
+    bn_momentum=0.99,
+)
+
+# Width, depth, resolution and dropout are the authors' code's (tensorflow/tpu,
+# efficientnet_builder.py). The weights most people have
+# are torchvision's, so BatchNorm's epsilon and momentum follow it; the authors' are 1e-3 and 0.99
+# throughout.
 # fmt: off
 VARIANTS = {
     "efficientnet_b0": dict(module="EfficientNet", width=1.0, depth=1.0, input_shape=(224, 224, 3), dropout_rate=0.2),
@@ -36,9 +53,16 @@ VARIANTS = {
     "efficientnet_b5": dict(module="EfficientNet", width=1.6, depth=2.2, input_shape=(456, 456, 3), dropout_rate=0.4, bn_epsilon=1e-3, bn_momentum=0.99),
     "efficientnet_b6": dict(module="EfficientNet", width=1.8, depth=2.6, input_shape=(528, 528, 3), dropout_rate=0.5, bn_epsilon=1e-3, bn_momentum=0.99),
     "efficientnet_b7": dict(module="EfficientNet", width=2.0, depth=3.1, input_shape=(600, 600, 3), dropout_rate=0.5, bn_epsilon=1e-3, bn_momentum=0.99),
+    **{
+        f"efficientnet_lite{i}": dict(module="EfficientNet", width=width, depth=depth, input_shape=(size, size, 3), dropout_rate=dropout, **LITE)
+        for i, (width, depth, size, dropout) in enumerate(
+            [(1.0, 1.0, 224, 0.2), (1.0, 1.1, 240, 0.2), (1.1, 1.2, 260, 0.3), (1.2, 1.4, 280, 0.3), (1.4, 1.8, 300, 0.3)]
+        )
+    },
 }
 
-# Table 1, stages 2 to 8 of B0: (expansion, kernel, stride of the first block, output channels, repeats).
+# Table 1, stages 2 to 8 of B0: (expansion, kernel, stride of the first block, output channels,
+# repeats).
 B0 = (
     (1, 3, 1,  16, 1),  # [B, 112, 112, 16]
     (6, 3, 2,  24, 2),  # [B, 56, 56, 24]
@@ -57,7 +81,8 @@ ALPHA, BETA, GAMMA = (
 )  # section 3.3: depth, width, resolution for phi = 1; alpha beta^2 gamma^2 = 1.92, about 2
 
 he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-# The authors count a depthwise kernel's fan-out as k * k, which is the fan-in of a kernel [k, k, 1, C].
+# The authors count a depthwise kernel's fan-out as k * k, which is the fan-in of a kernel [k, k, 1,
+# C].
 depthwise_init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 fc_init = nn.initializers.variance_scaling(
     1 / 3, "fan_out", "uniform"
@@ -67,13 +92,15 @@ SMALLEST = 1  # every convolution is padded by half its window, so one pixel sta
 
 
 def compound(phi: float) -> dict[str, Any]:
-    """The fields of the network that section 3.3's rule gives: `create_model("efficientnet_b0", **compound(1.5))`."""
+    """The fields of the network that section 3.3's rule gives: `create_model("efficientnet_b0",
+    **compound(1.5))`."""
     size = round(224 * GAMMA**phi)
     return dict(width=BETA**phi, depth=ALPHA**phi, input_shape=(size, size, 3))
 
 
 def round_filters(channels: int, width: float) -> int:
-    """`channels` times `width`, to the nearest multiple of 8 that is at least 8 and does not lose more than a tenth."""
+    """`channels` times `width`, to the nearest multiple of 8 that is at least 8 and does not lose
+    more than a tenth."""
     wanted = channels * width
     rounded = max(8, int(wanted + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * wanted else rounded
@@ -84,8 +111,17 @@ def round_repeats(repeats: int, depth: float) -> int:
     return math.ceil(repeats * depth)
 
 
+def scaled_repeats(depth: float, fixed_ends: bool) -> list[int]:
+    """The number of blocks of stages 2 to 8; with `fixed_ends` the first and the last of them keep
+    B0's."""
+    repeats = [round_repeats(row[-1], depth) for row in B0]
+    if fixed_ends:
+        repeats[0], repeats[-1] = B0[0][-1], B0[-1][-1]
+    return repeats
+
+
 class ConvNorm(nn.Module):
-    """Convolution without bias, BatchNorm, and swish unless `linear`."""
+    """Convolution without bias, BatchNorm, and `activation` unless `linear`."""
 
     features: int
     kernel_size: int
@@ -95,6 +131,7 @@ class ConvNorm(nn.Module):
     groups: int = 1
     linear: bool = False
     same_padding: bool = False
+    activation: Any = Swish
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -105,11 +142,12 @@ class ConvNorm(nn.Module):
         )
         x = conv(self.features, self.kernel_size, name="conv")(x)  # [B, H/s, W/s, features]
         x = self.norm(name="bn")(x, train)
-        return x if self.linear else Swish(name="swish")(x)
+        return x if self.linear else self.activation(name=activation_name(self.activation))(x)
 
 
 class MBConv(nn.Module):
-    """Inverted bottleneck: 1x1 `expand`, depthwise convolution, squeeze-and-excitation, linear 1x1 `project`, x added if it fits.
+    """Inverted bottleneck: 1x1 `expand`, depthwise convolution, squeeze-and-excitation, linear 1x1
+    `project`, x added if it fits.
 
     The gate squeezes to a quarter of the block's input channels, not of the expanded ones.
     """
@@ -120,6 +158,7 @@ class MBConv(nn.Module):
     expansion: int
     drop_rate: float
     layer: Any
+    squeeze_excite: bool = True
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
@@ -131,9 +170,10 @@ class MBConv(nn.Module):
         y = self.layer(wide, self.kernel_size, stride=self.stride, groups=wide, name="depthwise")(
             y, train
         )  # [B, H/s, W/s, wide]
-        y = SqueezeExcite(
-            max(1, channels // 4), Swish, dtype=y.dtype, kernel_init=he_fan_out, name="se"
-        )(y)
+        if self.squeeze_excite:
+            y = SqueezeExcite(
+                max(1, channels // 4), Swish, dtype=y.dtype, kernel_init=he_fan_out, name="se"
+            )(y)
         y = self.layer(self.features, 1, linear=True, name="project")(
             y, train
         )  # [B, H/s, W/s, features]
@@ -143,7 +183,8 @@ class MBConv(nn.Module):
 
 
 class Stage(nn.Module):
-    """Blocks of one width, the first of which has the stride; `drop_rates` has one stochastic-depth rate a block."""
+    """Blocks of one width, the first of which has the stride; `drop_rates` has one stochastic-depth
+    rate a block."""
 
     stride: int
     drop_rates: tuple[float, ...]
@@ -159,10 +200,13 @@ class Stage(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    """Stages 1 to 9 of table 1, scaled. Logits [B, num_classes], or with `class_map` [B, h, w, num_classes].
+    """Stages 1 to 9 of table 1, scaled. Logits [B, num_classes], or with `class_map` [B, h, w,
+    num_classes].
 
-    `same_padding` pads as TensorFlow does (at the bottom and right first), for weights trained there; torchvision's pads evenly.
-    `stochastic_depth_rate` is the last block's; a block's rate grows linearly from 0 with its depth (survival 0.8 in the paper).
+    `same_padding` pads as TensorFlow does (at the bottom and right first), for weights trained
+    there; torchvision's pads evenly. With `fixed_ends` neither the channels of stages 1 and 9 nor
+    the repeats of stages 2 and 8 are scaled (EfficientNet-Lite). `stochastic_depth_rate` is the
+    last block's; a block's rate grows linearly from 0 with its depth (survival 0.8 in the paper).
     Raises ValueError for images without a pixel or with other than 1 or 3 channels.
     """
 
@@ -170,6 +214,9 @@ class EfficientNet(nn.Module):
     depth: float = 1.0
     same_padding: bool = False
     stochastic_depth_rate: float = 0.2
+    activation: Any = Swish
+    squeeze_excite: bool = True
+    fixed_ends: bool = False
     input_shape: tuple[int, int, int] = (224, 224, 3)
     num_classes: int = 1000
     dtype: Any = jnp.float32
@@ -186,12 +233,18 @@ class EfficientNet(nn.Module):
         norm = partial(
             BatchNorm, self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype
         )
-        layer = partial(ConvNorm, conv=conv, norm=norm, same_padding=self.same_padding)
+        layer = partial(
+            ConvNorm,
+            conv=conv,
+            norm=norm,
+            same_padding=self.same_padding,
+            activation=self.activation,
+        )
+        ends_width = 1.0 if self.fixed_ends else self.width
         x = images.astype(self.dtype)
-        x = layer(round_filters(STEM, self.width), 3, stride=2, name="stage1")(
-            x, train
-        )  # [B, 112, 112, 32]
-        repeats = [round_repeats(row[-1], self.depth) for row in B0]
+        stem = layer(round_filters(STEM, ends_width), 3, stride=2, name="stage1")
+        x = stem(x, train)  # [B, 112, 112, 32]
+        repeats = scaled_repeats(self.depth, self.fixed_ends)
         total, done = sum(repeats), 0
         for i, (expansion, kernel, stride, channels, _) in enumerate(B0):
             rates = tuple(
@@ -203,12 +256,13 @@ class EfficientNet(nn.Module):
                 kernel,
                 expansion=expansion,
                 layer=layer,
+                squeeze_excite=self.squeeze_excite,
             )
             x = Stage(stride, rates, block, name=f"stage{i + 2}")(
                 x, train
             )  # shapes beside the rows of B0
             done += repeats[i]
-        x = layer(round_filters(HEAD, self.width), 1, name="stage9")(x, train)  # [B, 7, 7, 1280]
+        x = layer(round_filters(HEAD, ends_width), 1, name="stage9")(x, train)  # [B, 7, 7, 1280]
         head = partial(
             pooled_head,
             dropout_rate=self.dropout_rate,

@@ -62,6 +62,16 @@ def _tensorflow(i: int) -> dict[str, Port]:
     return {name: Port(f"efficientnet_b{i}", "timm", name, rows, fields=TF)}
 
 
+def _lite(i: int) -> dict[str, Port]:
+    """EfficientNet-Lite`i` in the names of its PyTorch packages, and in timm's."""
+    name, library = f"efficientnet_lite{i}", "efficientnet_lite_pytorch"
+    theirs = f"tf_{name}"
+    return {
+        name: Port(name, library, name.replace("_", "-"), tables.efficientnet_lite(name)),
+        theirs: Port(name, "timm", theirs, tables.TIMM_EFFICIENTNET),
+    }
+
+
 def _cifar(depth: int) -> dict[str, Port]:
     """A CIFAR-10 ResNet of github.com/akamaster/pytorch_resnet_cifar10."""
     name = f"resnet{depth}"
@@ -81,6 +91,8 @@ for _depth in (18, 34, 50, 101, 152):
     PORTS |= _torchvision(f"resnet{_depth}", tables.RESNET)
 for _i in range(8):
     PORTS |= _torchvision(f"efficientnet_b{_i}", tables.EFFICIENTNET) | _tensorflow(_i)
+for _i in range(5):
+    PORTS |= _lite(_i)
 for _depth in (20, 32, 44, 56, 110):
     PORTS |= _cifar(_depth)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 from jax import lax
 from variables import random_variables
 
@@ -22,6 +23,7 @@ from jaxcnn.models.efficientnet import (
     fc_init,
     round_filters,
     round_repeats,
+    scaled_repeats,
 )
 
 TINY = dict(width=0.25, depth=0.1, num_classes=5)  # one block a stage
@@ -184,6 +186,24 @@ def test_batch_norm_of_the_shipped_rows():
     }
     assert {fields[f"efficientnet_b{i}"] for i in range(5)} == {(1e-5, 0.9)}
     assert {fields[f"efficientnet_b{i}"] for i in range(5, 8)} == {(1e-3, 0.99)}
+    assert {fields[f"efficientnet_lite{i}"] for i in range(5)} == {(1e-3, 0.99)}
+
+
+def test_lite_scales_neither_ends_nor_gates():
+    assert scaled_repeats(1.8, fixed_ends=True) == [1, 4, 4, 6, 6, 8, 1]
+    assert scaled_repeats(1.8, fixed_ends=False) == [2, 4, 4, 6, 6, 8, 2]
+    model = create_model("efficientnet_lite4")
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))["params"]
+    assert params["stage1"]["conv"]["kernel"].shape[-1] == 32
+    assert params["fc"]["kernel"].shape[0] == 1280
+    assert not any("/se/" in "/".join(path) for path in flatten_dict(params))
+
+
+def test_lite_is_bounded_by_six():
+    layer = LAYER(4, 1, activation=VARIANTS["efficientnet_lite0"]["activation"])
+    x = 100 * pixels(2, 3, 3, 5)
+    y, _ = layer.init_with_output(jax.random.key(0), x, False)
+    assert float(y.min()) == 0 and float(y.max()) == 6
 
 
 def test_start_of_training():

@@ -52,6 +52,9 @@ def build(library: str, entry: str, seed: int = 0) -> Any:
             model = timm.create_model(entry)
         elif library == "akamaster":
             model = importlib.import_module("torch_cifar").CifarResNet(int(entry[len("resnet") :]))
+        elif library == "efficientnet_lite_pytorch":
+            reason = "pip install efficientnet-lite-pytorch"
+            model = pytest.importorskip(library, reason=reason).EfficientNet.from_name(entry)
         else:
             model = torchvision.models.get_model(entry, weights=None, **quick)
     model = model.to_empty(device="cpu")
