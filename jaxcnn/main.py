@@ -134,9 +134,11 @@ def parse(argv: list[str]) -> tuple["Config", str]:
 
 def command(argv: list[str]) -> Command:
     """All that a command line says; raises flags.Error or ConfigError with one sentence."""
+    from jaxcnn.config import overrides
     from jaxcnn.errors import ConfigError
     from jaxcnn.parallel.launch import Launch
 
+    overrides.register()
     values, config = _define(argv)
     if {"--help", "-h", "--helpfull"} & set(argv):
         print(f"{__doc__}\n" + values.main_module_help())
