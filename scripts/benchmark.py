@@ -28,28 +28,28 @@ others use as well.
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from jaxcnn.config.mappings import model_fields
-from jaxcnn.config.schema import PRECISIONS, Config, Data, Sharding
-from jaxcnn.errors import ConfigError
+from jaxcnn.config.schema import Config, Data
 from jaxcnn.main import parse as parse_config
 from jaxcnn.measure.loop import augmentation_times, loop_times
 from jaxcnn.measure.lowerings import lowering_times
+from jaxcnn.measure.options import parse
 from jaxcnn.measure.pipeline import compare, pipeline_speed
 from jaxcnn.measure.steps import Row, step_times
+from jaxcnn.measure.tables import readable, table
 from jaxcnn.train.rehearsal import train_step_row
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints one line for each row of the mode; 0, or 2 when a model does not exist or cannot take the size."""
-    options = parse(arguments)
+    """Prints one line for each row of the mode.
+
+    Returns 0, or 2 when a model does not exist or cannot take the size.
+    """
+    options = parse(arguments, __doc__ or "")
     rows = []
     try:
         for row in MODES[options.mode](options):
@@ -62,119 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.json:
         Console(width=None if sys.stdout.isatty() else 140).print(table(rows))
     return 0
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The options; `mode` is the key of `MODES` that a flag selects."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--models", metavar="A,B", help="names, with commas; scripts/summarize.py lists them")
-    add("--batch", type=positive, default=8, help="images a step (default 8)")
-    add("--image-size", type=positive, default=224, metavar="S", help="S x S pixels (default 224)")
-    add(
-        "--precision",
-        type=precision,
-        default="float32",
-        metavar="{" + ",".join(PRECISIONS) + "}",
-        help="of the computation; parameters stay float32",
-    )
-    add("-n", type=positive, default=5, help="timed runs (default 5)")
-    add("--json", action="store_true", help="one JSON object a line")
-    modes = parser.add_mutually_exclusive_group()
-    for mode, about in ABOUT.items():
-        modes.add_argument(
-            f"--{mode}",
-            dest="mode",
-            action="store_const",
-            const=mode,
-            default="step",
-            help=about,
-        )
-    _add_options_of_modes(parser)
-    options, options.settings = parser.parse_known_args(arguments)
-    for setting in options.settings:
-        if not setting.startswith("--config."):
-            parser.error(f"unrecognized argument {setting}")
-    if options.mode in ("step", "collectives") and not options.models:
-        parser.error("--models A,B says which networks to take; scripts/summarize.py lists them")
-    return options
-
-
-def _add_options_of_modes(parser: argparse.ArgumentParser) -> None:
-    about = parser.add_argument_group("of --collectives, whose --batch is on each device of data")
-    about.add_argument(
-        "--mesh",
-        type=mesh,
-        default="data=8,model=1",
-        help="data=D,model=M, with ,fsdp or ,slices (default data=8,model=1)",
-    )
-    about.add_argument(
-        "--model-args",
-        type=fields,
-        default="",
-        metavar="A=1,B=2",
-        help="fields of the networks, such as bn_group_size=16",
-    )
-    about = parser.add_argument_group("of --loop and --augmentation")
-    about.add_argument(
-        "--config",
-        default="configs/lenet.py",
-        help="config file with an optional :variant; --config.FIELD=VALUE as in training",
-    )
-    about = parser.add_argument_group("of --pipeline")
-    about.add_argument("--dataset", default="imagenet2012", help="its name (default imagenet2012)")
-    about.add_argument(
-        "--data-dir", default="", help="TFDS data directory, also of --loop and --augmentation"
-    )
-    about.add_argument("--threads", type=positive, default=1, help="that decode (default 1)")
-    about.add_argument(
-        "--compare",
-        action="store_true",
-        help="beside Pillow, as torchvision uses it, by turns in one sitting",
-    )
-    about.add_argument(
-        "--tf-python",
-        default="",
-        metavar="PYTHON",
-        help="an interpreter with TensorFlow, to add tf.data to --compare",
-    )
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
-
-
-def precision(text: str) -> str:
-    """One of PRECISIONS; fp32 and bf16 are their older spellings."""
-    name = {"fp32": "float32", "bf16": "bfloat16"}.get(text, text)
-    if name not in PRECISIONS:
-        raise argparse.ArgumentTypeError(f"expected {' or '.join(PRECISIONS)}, found {text!r}")
-    return name
-
-
-def fields(text: str) -> dict[str, Any]:
-    """NAME=VALUE, NAME=VALUE as fields of a network."""
-    try:
-        return model_fields(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def mesh(text: str) -> Sharding:
-    """data=D,model=M as a mesh; `fsdp` splits the state over data, `slices` the linear layers over model."""
-    sizes = re.fullmatch(r"data=([1-9]\d*),model=([1-9]\d*)(,fsdp)?(,slices)?", text)
-    if sizes is None:
-        raise argparse.ArgumentTypeError(
-            f"expected data=D,model=M, with ,fsdp or ,slices behind it, found {text!r}"
-        )
-    return Sharding(
-        int(sizes[1]), int(sizes[2]), fsdp=bool(sizes[3]), model_parallel_linear=bool(sizes[4])
-    )
 
 
 def steps(options: argparse.Namespace) -> Iterator[Row]:
@@ -256,37 +143,6 @@ def collectives(options: argparse.Namespace) -> Iterator[Row]:
         )
         yield row if options.json else readable(row)
 
-
-def readable(row: Row) -> Row:
-    """A row of --collectives with count and bytes of a kind in one column."""
-    kinds = [key for key in row if f"{key}_bytes" in row]
-    shown: Row = {key: row[key] for key in ("model", "mesh", "model_args", "batch")}
-    shown["parameters"] = f"{row['parameter_bytes'] / 1e6:,.1f} MB"
-    for kind in kinds:
-        size = f"{row[kind]}, {row[f'{kind}_bytes'] / 1e6:,.1f} MB"
-        shown[kind] = size if row[kind] else "0"
-    return shown | {"donated": f"{row['donated']:.0%}"}
-
-
-def table(rows: list[Row]) -> Table:
-    """The rows for a reader; what is the same in all of them by nature is left out."""
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    columns = [column for column in (rows or [{}])[0] if column not in ("framework", "device")]
-    for column in columns:
-        shown.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
-    for row in rows:
-        shown.add_row(*(str(row[column]) for column in columns))
-    return shown
-
-
-# The flag of each mode but the first, and its help.
-ABOUT = {
-    "lowerings": "time single convolutions",
-    "loop": "time the training loop of --config",
-    "augmentation": "time the augmentation of --config, as a share of its training step",
-    "pipeline": "time the input pipeline",
-    "collectives": "count what the devices of --mesh exchange in a training step of --models",
-}
 
 # A mode is a function that yields rows; the flag that selects it stores its key in `mode`.
 MODES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {

@@ -94,3 +94,13 @@ def compile_steps(setup: Setup, like: State) -> Steps:
         train=jax.jit(train_steps, donate_argnums=0, out_shardings=(placed, everywhere)),
         evaluate=jax.jit(eval_steps, out_shardings=everywhere),
     )
+
+
+def most_steps(setup: Setup) -> int:
+    """The most steps that go in one dispatch: `config.steps_per_dispatch`, or what pays here."""
+    if setup.config.steps_per_dispatch:
+        return setup.config.steps_per_dispatch
+    # XLA:CPU runs a step inside a scan several times slower; streamed batches are too large to
+    # stack.
+    streamed = setup.splits.training.kind == "streamed"
+    return 1 if streamed or jax.default_backend() == "cpu" else 25

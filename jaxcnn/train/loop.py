@@ -21,10 +21,10 @@ from jaxcnn import metrics
 from jaxcnn.checkpoint.manager import Checkpointer
 from jaxcnn.config.schema import Config
 from jaxcnn.config.validation import validate
-from jaxcnn.errors import DataError, Diverged, Interrupted, NonFiniteLoss, RunError
+from jaxcnn.errors import DataError, Diverged, Interrupted, NonFiniteLoss
 from jaxcnn.metrics import Sums
 from jaxcnn.parallel.mesh import put_replicated
-from jaxcnn.parallel.processes import Vote, check_shared, from_first
+from jaxcnn.parallel.processes import Vote, check_shared
 from jaxcnn.run.goodput import Account
 from jaxcnn.run.logs import Logger
 from jaxcnn.run.profile import Profile
@@ -32,7 +32,7 @@ from jaxcnn.run.stop import StopRequest
 from jaxcnn.run.watchdog import Watchdog
 from jaxcnn.run.workdir import check_config, check_space, locked, open_workdir, write_config
 from jaxcnn.train import preflight
-from jaxcnn.train.compile import Steps, compile_steps
+from jaxcnn.train.compile import Steps, compile_steps, most_steps
 from jaxcnn.train.evaluation import count_examples
 from jaxcnn.train.feed import Item
 from jaxcnn.train.meter import Meter
@@ -59,17 +59,13 @@ def train(
 ) -> dict[str, Any]:
     """Trains `config` in `workdir`, or resumes or reports what is there; returns the final metrics.
 
-    Args:
-      config: the run.
-      workdir: where checkpoints, metrics and pictures go.
-      profile: "A:B" traces these steps.
-      devices: what the mesh is made of; default: all devices of all processes.
-      stop: told the number of each dispatched step; a true answer ends the run like SIGTERM does.
-      on_row: called with each row of metrics after it was written.
-      pictures: whether the first batch and the final curves are drawn.
+    `profile` "A:B" traces these steps. The mesh is made of `devices`, by default of all of all
+    processes. `stop` is told the number of each dispatched step, and where it answers True the run
+    ends as by SIGTERM. `on_row` gets each row of metrics once it is written. `pictures`: whether
+    the first batch and the final curves are drawn.
 
-    Raises ConfigError, DataError, CheckpointError or RunError with one sentence, Interrupted after
-    a requested stop.
+    Raises ConfigError, DataError, CheckpointError or RunError with one sentence, and Interrupted
+    after a requested stop.
     """
     started = time.monotonic()
     validate(config)
@@ -78,34 +74,19 @@ def train(
     path = open_workdir(workdir)
     tracer = Profile(profile, path)
     with contextlib.ExitStack() as stack:
-        changed: dict[str, tuple] = {}
-        if jax.process_index() == 0:
-            stack.enter_context(locked(path))
-            changed = check_config(path, config)
-        check_shared(path)
+        changed = _claim(stack, path, config)
         setup = build(config, devices)
         like, fresh = initial_state(setup)
         checkpointer = Checkpointer(path, keep=config.keep)
         begin = restore_or_start(setup, checkpointer, like, fresh)
         first = int(begin.state.step)
-        if done := from_first("finished", lambda: finished(path, first, setup.total_steps)):
+        if done := finished(setup, path, first):
             checkpointer.close()
             return done | {"already_finished": True}
-        if first > setup.total_steps:
-            raise RunError(
-                f"{path} is at step {first} already, beyond the {setup.total_steps} asked for; "
-                "give more steps or epochs"
-            )
         if jax.process_index() == 0:
             check_space(path, checkpoints_mib(config, like))
             write_config(path, config)
-        logger = Logger(
-            path,
-            start_step=first,
-            total_steps=setup.total_steps,
-            tensorboard=config.tensorboard,
-        )
-        stack.callback(logger.close)
+        logger = _open_log(stack, setup, path, first)
         for line in opening(setup, like, begin, changed):
             logger.say(line)
         if pictures and not first:
@@ -132,6 +113,29 @@ def train(
         return row
 
 
+def _claim(
+    stack: contextlib.ExitStack, path: pathlib.Path, config: Config
+) -> dict[str, tuple[Any, Any]]:
+    """Locks the workdir; the harmless changes {setting: (old, new)} since its last sitting."""
+    changed: dict[str, tuple[Any, Any]] = {}
+    if jax.process_index() == 0:
+        stack.enter_context(locked(path))
+        changed = check_config(path, config)
+    check_shared(path)
+    return changed
+
+
+def _open_log(stack: contextlib.ExitStack, setup: Setup, path: pathlib.Path, step: int) -> Logger:
+    logger = Logger(
+        path,
+        start_step=step,
+        total_steps=setup.total_steps,
+        tensorboard=setup.config.tensorboard,
+    )
+    stack.callback(logger.close)
+    return logger
+
+
 @dataclasses.dataclass
 class Run:
     """One sitting of a run: the loop and what it calls at its boundaries."""
@@ -152,7 +156,7 @@ class Run:
         setup, batch_size = self.setup, self.setup.config.data.batch_size
         table = Timetable.of(setup.config, setup.splits.steps_per_epoch, setup.total_steps)
         meter, pending = Meter(batch_size), collections.deque()
-        most, vote, sums = _most_steps(setup), Vote(setup.mesh), None
+        most, vote, sums = most_steps(setup), Vote(setup.mesh), None
         step, saved = int(state.step), time.monotonic()
         items = setup.splits.training.items(step)
         try:
@@ -243,13 +247,3 @@ class Run:
             f"{self.checkpointer.folder}; try a lower --config.optim.learning_rate, "
             "--config.optim.warmup=1 or --config.optim.clip_norm=1 in a new --workdir"
         )
-
-
-def _most_steps(setup: Setup) -> int:
-    """The most steps that go in one dispatch: `config.steps_per_dispatch`, or what pays here."""
-    if setup.config.steps_per_dispatch:
-        return setup.config.steps_per_dispatch
-    # XLA:CPU runs a step inside a scan several times slower; streamed batches are too large to
-    # stack.
-    streamed = setup.splits.training.kind == "streamed"
-    return 1 if streamed or jax.default_backend() == "cpu" else 25

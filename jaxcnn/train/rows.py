@@ -9,7 +9,8 @@ import jax
 
 from jaxcnn import metrics
 from jaxcnn.draw import plots
-from jaxcnn.parallel.processes import whole
+from jaxcnn.errors import RunError
+from jaxcnn.parallel.processes import from_first, whole
 from jaxcnn.run.goodput import Account
 from jaxcnn.run.logs import Logger, read_metrics
 from jaxcnn.run.provenance import digest
@@ -21,11 +22,25 @@ from jaxcnn.train.start import Start
 from jaxcnn.train.state import State
 
 
-def finished(workdir: pathlib.Path, step: int, total_steps: int) -> dict[str, Any] | None:
-    """The final row of a run whose newest checkpoint, at `step`, is its end; else None."""
-    rows = read_metrics(workdir)
-    if rows and rows[-1].get("final") and step >= total_steps and rows[-1]["step"] == step:
-        return rows[-1]
+def finished(setup: Setup, workdir: pathlib.Path, step: int) -> dict[str, Any] | None:
+    """The final row of a run whose newest checkpoint, at `step`, is its end; else None.
+
+    Raises RunError for a run that is beyond its end.
+    """
+    total = setup.total_steps
+
+    def final_row() -> dict[str, Any] | None:
+        rows = read_metrics(workdir)
+        done = rows and rows[-1].get("final") and rows[-1]["step"] == step >= total
+        return rows[-1] if done else None
+
+    if row := from_first("finished", final_row):
+        return row
+    if step > total:
+        raise RunError(
+            f"{workdir} is at step {step} already, beyond the {total} asked for; give more steps "
+            "or epochs"
+        )
     return None
 
 
