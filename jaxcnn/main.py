@@ -139,6 +139,7 @@ def command(argv: list[str]) -> Command:
     from jaxcnn.parallel.launch import Launch
 
     overrides.register()
+    argv, entries = overrides.take_entries(argv)
     values, config = _define(argv)
     if {"--help", "-h", "--helpfull"} & set(argv):
         print(f"{__doc__}\n" + values.main_module_help())
@@ -148,6 +149,7 @@ def command(argv: list[str]) -> Command:
     try:
         rest = values(argv)
         built = config.value
+        overrides.set_entries(built, entries)
     except ConfigError:
         raise
     except (flags.Error, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:

@@ -105,7 +105,7 @@ def validate(config: Config) -> Config:
     return config
 
 
-def _value(config: Config, path: str) -> Any:
+def value_at(config: Config, path: str) -> Any:
     """The value at "section.field" or "field"."""
     found: Any = config
     for name in path.split("."):
@@ -139,7 +139,7 @@ def _check_numbers(section: Any, prefix: str = "") -> None:
 
 def _check_choices(config: Config) -> None:
     for path, allowed in CHOICES.items():
-        _one_of(path, _value(config, path), allowed)
+        _one_of(path, value_at(config, path), allowed)
     for name in config.data.augment:
         _one_of("data.augment", name, AUGMENTATIONS)
     check_multiples(config.optim.layer_rates)
@@ -148,16 +148,16 @@ def _check_choices(config: Config) -> None:
 def _check_ranges(config: Config) -> None:
     for least, paths in LEAST.items():
         for path in paths:
-            if _value(config, path) < least:
+            if value_at(config, path) < least:
                 raise ConfigError(
-                    f"config.{path} is {_value(config, path)}; it must be at least {least}"
+                    f"config.{path} is {value_at(config, path)}; it must be at least {least}"
                 )
     for path in POSITIVE:
-        if _value(config, path) <= 0:
-            raise ConfigError(f"config.{path} is {_value(config, path)}; it must be above 0")
+        if value_at(config, path) <= 0:
+            raise ConfigError(f"config.{path} is {value_at(config, path)}; it must be above 0")
     for path in SHARES:
-        if not 0 <= _value(config, path) < 1:
-            raise ConfigError(f"config.{path} is {_value(config, path)}; it must lie in [0, 1)")
+        if not 0 <= value_at(config, path) < 1:
+            raise ConfigError(f"config.{path} is {value_at(config, path)}; it must lie in [0, 1)")
     data = config.data
     if min(*data.jitter, *data.randaugment, *data.distort, data.erase) < 0:
         raise ConfigError(
