@@ -86,10 +86,10 @@ SHARES = ("optim.momentum", "optim.ema", "optim.label_smoothing", "optim.rms_dec
 
 def validate(config: Config) -> Config:
     """Returns `config` if its settings can work, else raises ConfigError with one sentence."""
-    _check_numbers(config)
     # A field that was set after the config was made may still have an older form.
     config.model_args = model_fields(config.model_args)
     config.optim.layer_rates = multiples(config.optim.layer_rates)
+    _check_numbers(config)
     _check_choices(config)
     _check_ranges(config)
     _check_crops(config.data)
