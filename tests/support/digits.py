@@ -1,8 +1,10 @@
 """A tiny run on the embedded digits, on two devices."""
 
+import contextlib
 import dataclasses
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from jaxcnn.config.schema import Config, Data, Optim
 from jaxcnn.train import loop
@@ -30,3 +32,27 @@ def two_devices():
 def train(config, workdir, **options):
     """A run on two devices, without pictures unless they are asked for."""
     return loop.train(config, workdir, devices=two_devices(), **{"pictures": False} | options)
+
+
+@contextlib.contextmanager
+def compiled_once(folder):
+    """Inside, a program that was compiled lies in `folder`, and runs of the same config share it.
+
+    Its numbers are what matters, so it is not optimized, and its random bits are cheap ones.
+    """
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_disable_most_optimizations": True,
+        "jax_default_prng_impl": "unsafe_rbg",
+    }
+    before = {name: jax.config.values[name] for name in settings}
+    try:
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from digits import tiny, train
+from digits import compiled_once, tiny, train
 from places import REPOSITORY
 
 from jaxcnn import main
@@ -21,6 +21,12 @@ from jaxcnn.errors import STOPPED, ConfigError, DataError, Diverged, Interrupted
 from jaxcnn.evaluate.evaluation import evaluate
 from jaxcnn.run.logs import read_metrics
 from jaxcnn.run.workdir import check_space, locked
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(tmp_path_factory):
+    with compiled_once(tmp_path_factory.mktemp("programs")):
+        yield
 
 
 @pytest.fixture(scope="module")
