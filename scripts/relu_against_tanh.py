@@ -15,9 +15,10 @@ import argparse
 import json
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from jaxcnn.config.schema import Config, Data, Optim
-from jaxcnn.data.sources.open import open_source
 from jaxcnn.draw import plots
 from jaxcnn.errors import CheckpointError, ConfigError, DataError, Diverged, Interrupted, RunError
 from jaxcnn.run.logs import read_metrics, setup_logging
@@ -25,7 +26,11 @@ from jaxcnn.train import loop
 
 UNITS = {"relu": "-", "tanh": "--"}  # solid and dashed, as in the paper
 BATCH = 128
+EXAMPLES = 50_000  # in CIFAR-10's training set
 NEVER = 1000.0  # epochs between evaluations: the figure needs none
+
+
+Train = Callable[[Config, pathlib.Path], Any]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,10 +96,12 @@ def workdir(unit: str, rate: float, options: argparse.Namespace) -> pathlib.Path
     return options.out / f"{unit}-{rate:g}-seed{options.seed}"
 
 
-def run(unit: str, rate: float, epochs: int, options: argparse.Namespace) -> list[float]:
+def run(
+    unit: str, rate: float, epochs: int, options: argparse.Namespace, train: Train = loop.train
+) -> list[float]:
     """Trains up to `epochs`, from where the run stands; returns the training error by epoch."""
     data = Data(name="cifar10", data_dir=options.data_dir, batch_size=BATCH)
-    steps = len(open_source(data, data.train_split)) // BATCH
+    steps = EXAMPLES // BATCH
     config = Config(
         model="cuda_convnet",
         model_args={"activation": unit},
@@ -110,7 +117,7 @@ def run(unit: str, rate: float, epochs: int, options: argparse.Namespace) -> lis
     folder = workdir(unit, rate, options)
     if len(error_curve(folder)) < epochs:
         try:
-            loop.train(config, folder)
+            train(config, folder)
         except Diverged as error:  # a rate that is too high is a result of the tuning, not its end
             print(f"{folder}: {error}", file=sys.stderr)
     return error_curve(folder)
@@ -126,13 +133,15 @@ def tuning_error(errors: list[float], options: argparse.Namespace) -> float:
     return errors[options.tune - 1] if len(errors) >= options.tune else 1.0
 
 
-def longest(unit: str, options: argparse.Namespace) -> tuple[float, list[float]]:
+def longest(
+    unit: str, options: argparse.Namespace, train: Train = loop.train
+) -> tuple[float, list[float]]:
     """(rate, errors by epoch) of the rate that was best after tuning.
 
     Its run goes on until the target or --most.
     """
     tuned = {
-        rate: tuning_error(run(unit, rate, options.tune, options), options)
+        rate: tuning_error(run(unit, rate, options.tune, options, train), options)
         for rate in options.rates
     }
     rate = min(tuned, key=lambda rate: tuned[rate])
@@ -140,7 +149,8 @@ def longest(unit: str, options: argparse.Namespace) -> tuple[float, list[float]]
     if len(errors) < options.tune:
         raise RunError(f"with {unit} every rate of --rates diverges; give lower ones")
     while min(errors) > options.target and len(errors) < options.most:
-        before, errors = len(errors), run(unit, rate, len(errors) + options.tune, options)
+        before = len(errors)
+        errors = run(unit, rate, before + options.tune, options, train)
         if len(errors) == before:
             break  # diverged after all
     return rate, errors
