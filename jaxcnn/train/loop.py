@@ -25,6 +25,7 @@ from jaxcnn.errors import DataError, Diverged, Interrupted, NonFiniteLoss
 from jaxcnn.metrics import Sums
 from jaxcnn.parallel.mesh import put_replicated
 from jaxcnn.parallel.processes import Vote, check_shared
+from jaxcnn.run import logs
 from jaxcnn.run.goodput import Account
 from jaxcnn.run.logs import Logger
 from jaxcnn.run.profile import Profile
@@ -75,6 +76,7 @@ def train(
     tracer = Profile(profile, path)
     with contextlib.ExitStack() as stack:
         changed = _claim(stack, path, config)
+        logs.say(f"reading {config.data.name}")
         setup = build(config, devices)
         like, fresh = initial_state(setup)
         checkpointer = Checkpointer(path, keep=config.keep)
@@ -94,11 +96,13 @@ def train(
         requested = stack.enter_context(StopRequest())
         dog = stack.enter_context(Watchdog(config.stall_seconds, path))
         stack.callback(tracer.close)
+        account = stack.enter_context(Account(path, first))
+        logger.say("compiling the training step; the first step waits for it")
         run = Run(
             setup=setup,
             steps=compile_steps(setup, like),
             checkpointer=checkpointer,
-            rows=Rows(setup, logger, Account(path, first), on_row),
+            rows=Rows(setup, logger, account, on_row),
             dog=dog,
             tracer=tracer,
             stop=lambda step: bool(requested) or (stop is not None and stop(step)),

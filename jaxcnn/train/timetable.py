@@ -38,13 +38,14 @@ class Timetable:
         """What is due after `step` steps.
 
         `stopping`: somebody asked for the end; `late`: the last checkpoint is too long ago. An
-        evaluation is logged and followed by a checkpoint, so that its row and its state agree.
+        evaluation is logged and followed by a checkpoint, so that its row and its state agree. What
+        was trained until a stop is logged too, so that the account of productive time has it.
         """
         at_end = step == self.total_steps
         evaluate = at_end or step % self.eval_every == 0
         return Due(
             evaluate=evaluate,
-            log=evaluate or step % self.log_every == 0,
+            log=evaluate or stopping or step % self.log_every == 0,
             save=evaluate or stopping or late or step % self.checkpoint_every == 0,
             stop=stopping and not at_end,
         )

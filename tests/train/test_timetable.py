@@ -24,7 +24,7 @@ def test_what_is_due():
     assert table.due(10) == Due(evaluate=True, log=True, save=True, stop=False)
     assert table.due(25) == Due(evaluate=True, log=True, save=True, stop=False)  # the end
     assert table.due(1, late=True) == Due(evaluate=False, log=False, save=True, stop=False)
-    assert table.due(1, stopping=True) == Due(evaluate=False, log=False, save=True, stop=True)
+    assert table.due(1, stopping=True) == Due(evaluate=False, log=True, save=True, stop=True)
     assert not table.due(25, stopping=True).stop  # it is over anyway
 
 
