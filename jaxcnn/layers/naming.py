@@ -10,7 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from jaxcnn.layers.basic import BatchNorm
+from jaxcnn.layers.norm import BatchNorm
 
 COLLECTIONS = ("params", "batch_stats")
 

@@ -1,4 +1,4 @@
-"""The notation of Inception modules: how it is read, what its poolings compute, and the geometry derived from it."""
+"""The notation of Inception modules: how it is read, what its poolings compute, its geometry."""
 
 import functools
 

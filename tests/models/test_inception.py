@@ -1,4 +1,4 @@
-"""The Inception networks after GoogLeNet: the papers' maps, v3's auxiliary head, and the residual blocks."""
+"""The Inception networks after GoogLeNet: the papers' maps, auxiliary heads, residual blocks."""
 
 import functools
 
@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from networks import unchecked
 from references import PARAMETERS, SHAPES
 
 from jaxcnn.layers.branches import ConvBN, Inception, read_branch
 from jaxcnn.models import create_model, inception
+from jaxcnn.models._inception_tables import bn_module
 from jaxcnn.models.inception import InceptionResidual, Residual
 
 SMALLEST = {
@@ -49,22 +51,19 @@ def test_the_papers_maps(name):
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_smallest_image(name, monkeypatch):
+def test_smallest_image(name):
     model, smallest = create_model(name), SMALLEST[name]
     images = jnp.zeros((1, smallest, smallest, 3))
     assert jax.eval_shape(model.apply, shapes(name), images).shape == (1, model.num_classes)
     with pytest.raises(ValueError, match=f"smallest image it can take is {smallest}x{smallest}"):
         jax.eval_shape(model.apply, shapes(name), images[:, 1:])
-    monkeypatch.setattr(
-        inception, "check_images", lambda *_: None
-    )  # without the check the geometry itself fails, one pixel below
-    with pytest.raises(ValueError):
-        jax.eval_shape(model.apply, shapes(name), images[:, 1:])
+    with pytest.raises(ValueError):  # without the check, the geometry itself fails
+        jax.eval_shape(unchecked(model).apply, shapes(name), images[:, 1:])
 
 
 @pytest.mark.parametrize("side", range(1, 7))
 def test_halving_module_takes_odd_maps(side):
-    module = Inception(inception.bn_module(0, 4, 5, 4, 6, "max", 0), ConvBN)
+    module = Inception(bn_module(0, 4, 5, 4, 6, "max", 0), ConvBN)
     variables = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 4, 4, 7))))
     half = (side + 1) // 2
     assert jax.eval_shape(module.apply, variables, jnp.zeros((1, side, side, 7))).shape == (
@@ -108,7 +107,10 @@ def test_auxiliary_head():
 
 
 def random_variables(tree, num_classes, seed=0):
-    """Variables of `tree`'s shapes but for `num_classes`: weights of He's scale, statistics away from their initial values."""
+    """Variables of `tree`'s shapes but for `num_classes`.
+
+    Weights have He's scale, statistics lie away from their initial values.
+    """
     rng = np.random.default_rng(seed)
 
     def draw(path, leaf):

@@ -1,4 +1,4 @@
-"""ResNet: shortcuts, strides and starts of the paper; counts by hand. Shapes and totals of all variants are in test_models.py."""
+"""ResNet: shortcuts, strides and starts of the paper; counts by hand."""
 
 from functools import partial
 
@@ -48,7 +48,7 @@ def test_shortcut_a_takes_every_other_pixel_and_pads_channels_at_the_end():
 
 
 def test_shortcut_options_differ_by_their_projections():
-    """Resnet34's projections: B has three of 64->128, 128->256, 256->512; C has one for each of the other 13 blocks too."""
+    """Option B of resnet34 has three projections, 64->128, 128->256, 256->512; C has 13 more."""
     changed = sum(c * 2 * c + 2 * 2 * c for c in (64, 128, 256))
     kept = sum(n * (c * c + 2 * c) for n, c in ((3, 64), (3, 128), (5, 256), (2, 512)))
     plain = size("plain34")
@@ -59,7 +59,10 @@ def test_shortcut_options_differ_by_their_projections():
 
 
 def test_cifar_nets_grow_by_the_same_block():
-    """6n + 2 layers: each n adds a block of two 3x3 convolutions a stage, up to the paper's 1202 layers (table 6: 19.4M)."""
+    """6n + 2 layers: each n adds a block of two 3x3 convolutions a stage, up to 1202 layers.
+
+    Table 6 has 19.4M parameters for those.
+    """
     block = sum(2 * (9 * c * c + 2 * c) for c in (16, 32, 64))
     assert size("resnet32") - size("resnet20") == 2 * block
     assert size("resnet20") + 197 * block == 19_421_274
@@ -106,7 +109,7 @@ def test_unknown_shortcut_says_what_there_is():
 
 
 def test_start_of_training():
-    """He's normal start over the fan-out; the last layer small, so that the loss starts near ln K."""
+    """Kernels have He's variance over the fan-out; the last layer is small: loss near ln K."""
     model = create_model("resnet18", stages=(1,), num_classes=100)
     x = pixels(8, 64, 64, 3)
     logits, variables = jax.jit(partial(model.init_with_output, train=True))(jax.random.key(0), x)
