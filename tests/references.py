@@ -12,11 +12,14 @@ _GOOGLENET_FILTERS = 5_973_552
 # slim's auxiliary heads read 1024 and 1088 channels: 1x1 128, 5x5 768, each with BatchNorm, fc.
 _SLIM_HEAD = {channels: channels * 128 + 2 * 128 + 25 * 128 * 768 + 2 * 768 + 768 * 1000 + 1000
               for channels in (1024, 1088)}
+_KEPT = ((3, 64), (3, 128), (5, 256), (2, 512))  # resnet34's blocks that keep their shape, by width
 PARAMETERS = {
     "lenet5": 60_000,
     "lenet": 61_706,
     "lenet_caffe": 431_080,
+    "lenet_d2l": 61_706,
     "alexnet": 60_965_224,
+    "alexnet_6conv": 60_965_224 + 9 * 256 * 256 + 256,
     "caffenet": 60_965_224,
     "alexnet_owt": 61_100_840,
     "alexnet_half": 59_798_312,
@@ -29,6 +32,14 @@ PARAMETERS = {
     "zfnet_wide": 107_627_624,
     "nin": 7_595_176,
     "nin_cifar10": 966_986,
+    "nin_cifar100": 966_986 + 90 * (192 + 1),
+    # Stage by stage, from the authors' definitions.
+    "nin_svhn": (25 * 3 + 1) * 128 + (128 + 1) * 96 + (96 + 1) * 64
+                + (25 * 64 + 1) * 320 + (320 + 1) * 256 + (256 + 1) * 128
+                + (25 * 128 + 1) * 384 + (384 + 1) * 256 + (256 + 1) * 10,
+    "nin_mnist": (25 + 1) * 96 + (96 + 1) * 64 + (64 + 1) * 48
+                 + (25 * 48 + 1) * 128 + (128 + 1) * 96 + (96 + 1) * 48
+                 + (25 * 48 + 1) * 128 + (128 + 1) * 96 + (96 + 1) * 10,
     # Stage by stage: 11*11*96+96 + 2(96*96+96); 5*5*96*256+256 + 2(256*256+256);
     # 3*3*256*384+384 + 2(384*384+384); 3*3*384*10+10 + 2(10*10+10).
     "nin_d2l": 30_336 + 746_240 + 1_180_800 + 34_790,
@@ -43,15 +54,20 @@ PARAMETERS = {
     "vgg16_bn": 138_365_992,
     "vgg19_bn": 143_678_248,
     "vgg16_cifar10": 14_728_266,
+    # Eight convolutions; fc6 reads 7*7*128.
+    "vgg11_d2l": 160 + 4_640 + 18_496 + 36_928 + 73_856 + 3 * 147_584
+                 + (6_272 + 1) * 4096 + 16_781_312 + 40_970,
     "googlenet": 6_998_552 + _GOOGLENET_HEADS,
     "googlenet_bn": 13_004_888,
     # A 3x3 conv1 (64 * 3 * (49 - 9) = 7,680 less), 2 * 7,280 for BatchNorm, no biases, fc 10,250.
     "googlenet_cifar10": _GOOGLENET_FILTERS - 7_280 - 7_680 + 2 * 7_280 + 10_250,
+    # The paper's filters, conv1 with one channel for three, fc.
+    "googlenet_d2l": _GOOGLENET_FILTERS - 2 * 49 * 64 + 10_250,
     "bn_inception": 11_295_240,
     "inception_v3": 27_161_264,
-    "inception_v4": 42_679_816,
+    "inception_v4": 42_679_816 + _SLIM_HEAD[1024],
     "inception_resnet_v1": 22_756_328,
-    "inception_resnet_v2": 55_843_464,
+    "inception_resnet_v2": 55_843_464 + _SLIM_HEAD[1088],
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
@@ -69,6 +85,21 @@ PARAMETERS = {
     # (64 + 2) 128 + (128 + 2) 256 + (256 + 2) 512 = 173,824.
     "plain18": 11_689_512 - 173_824,
     "plain34": 21_797_672 - 173_824,
+    "resnet18_a": 11_689_512 - 173_824,
+    "resnet34_a": 21_797_672 - 173_824,
+    # A projection for each of the other 13 blocks.
+    "resnet34_c": 21_797_672 + sum(n * (c + 2) * c for n, c in _KEPT),
+    # Section 4.2: 197 blocks more a stage than resnet20; plain nets differ in no parameter.
+    "resnet1202": 269_722 + 197 * sum(2 * (9 * c + 2) * c for c in (16, 32, 64)),
+    "plain20": 269_722,
+    "plain32": 464_154,
+    "plain44": 658_586,
+    "plain56": 853_018,
+    "plain110": 1_727_962,
+    # resnet18 with one channel for three, ten classes, biases in its convolutions, and projections
+    # without BatchNorm.
+    "resnet18_d2l": 11_689_512 - 2 * 49 * 64 - 990 * 513 - 2 * (128 + 256 + 512)
+                    + 64 + 4 * (64 + 128 + 256 + 512) + (128 + 256 + 512),
     "efficientnet_b0": 5_288_548,
     "efficientnet_b1": 7_794_184,
     "efficientnet_b2": 9_109_994,
@@ -88,7 +119,9 @@ MULTIPLY_ADDS = {
     "lenet5": 325_680,
     "lenet": 416_520,
     "lenet_caffe": 2_293_000,
+    "lenet_d2l": 416_520,
     "alexnet": 724_406_816,
+    "alexnet_6conv": 724_406_816 + 6 * 6 * 9 * 256 * 256,
     "caffenet": 724_406_816,
     "alexnet_owt": 714_188_480,
     "alexnet_half": 391_514_384,
@@ -101,6 +134,13 @@ MULTIPLY_ADDS = {
     "zfnet_wide": 2_476_704_896,
     "nin": 1_100_188_800,
     "nin_cifar10": 222_486_528,
+    "nin_cifar100": 222_486_528 + 8 * 8 * 90 * 192,
+    "nin_svhn": 32 * 32 * (25 * 3 * 128 + 128 * 96 + 96 * 64)
+                + 16 * 16 * (25 * 64 * 320 + 320 * 256 + 256 * 128)
+                + 8 * 8 * (25 * 128 * 384 + 384 * 256 + 256 * 10),
+    "nin_mnist": 28 * 28 * (25 * 96 + 96 * 64 + 64 * 48)
+                 + 14 * 14 * (25 * 48 * 128 + 128 * 96 + 96 * 48)
+                 + 7 * 7 * (25 * 48 * 128 + 128 * 96 + 96 * 10),
     # Stages at 54^2, 26^2, 12^2 and 5^2 positions.
     "nin_d2l": 87_619_968 + 503_939_072 + 169_869_312 + 869_000,
     "vgg11": 7_609_090_048,
@@ -114,6 +154,9 @@ MULTIPLY_ADDS = {
     "vgg16_bn": 15_470_264_320,
     "vgg19_bn": 19_632_062_464,
     "vgg16_cifar10": 313_196_544 + 512 * 10,
+    "vgg11_d2l": 224**2 * 9 * 16 + 112**2 * 9 * 16 * 32 + 56**2 * 9 * (32 * 64 + 64 * 64)
+                 + 28**2 * 9 * (64 * 128 + 128 * 128) + 14**2 * 9 * 2 * 128 * 128
+                 + 6_272 * 4096 + 4096 * 4096 + 40_960,
     # Sums over the layer lists of the papers and ports. CIFAR-10: the paper's modules 3, 4, 5 on
     # smaller maps, conv1, conv2_reduce, conv2, fc.
     "googlenet": 1_582_671_872,
@@ -123,6 +166,11 @@ MULTIPLY_ADDS = {
         macs // (side * side) * small * small
         for (side, macs), small in zip(_GOOGLENET_MODULES.items(), (16, 8, 4), strict=True)
     ) + 32 * 32 * (3 * 9 * 64 + 64 * 64 + 64 * 9 * 192) + 10_240,
+    # At 96 pixels: 48^2, 24^2, and modules on 12^2, 6^2 and 3^2 positions.
+    "googlenet_d2l": sum(
+        macs // (side * side) * small * small
+        for (side, macs), small in zip(_GOOGLENET_MODULES.items(), (12, 6, 3), strict=True)
+    ) + 48 * 48 * 49 * 64 + 24 * 24 * (64 * 64 + 64 * 9 * 192) + 10_240,
     "inception_v3": 5_713_216_096,
     "inception_v4": 12_253_974_624,
     "inception_resnet_v1": 6_206_361_696,
@@ -139,6 +187,20 @@ MULTIPLY_ADDS = {
     "resnet152_v1": 11_282_415_616,
     "plain18": 1_814_073_344 - 3 * 6_422_528,
     "plain34": 3_663_761_408 - 3 * 6_422_528,
+    "resnet18_a": 1_814_073_344 - 3 * 6_422_528,
+    "resnet34_a": 3_663_761_408 - 3 * 6_422_528,
+    # 13 projections more, each of (56 * 64)^2 at any stage.
+    "resnet34_c": 3_663_761_408 + 13 * (56 * 64) ** 2,
+    "resnet1202": 40_551_040 + 197 * 3 * 2 * 9 * (16 * 32) ** 2,
+    "plain20": 40_551_040,
+    "plain32": 68_862_592,
+    "plain44": 97_174_144,
+    "plain56": 125_485_696,
+    "plain110": 252_887_680,
+    # At 96 pixels: conv1 of one channel, four stages of four convolutions whose maps halve as their
+    # widths double, less what the wider input of a stage's first one lacks, projections, fc.
+    "resnet18_d2l": 48 * 48 * 49 * 64 + 4 * 4 * 9 * (24 * 64) ** 2 - 3 * 9 * (24 * 64) ** 2 // 2
+                    + 3 * (24 * 64) ** 2 // 2 + 5_120,
     "resnet20": 40_551_040,
     "resnet32": 68_862_592,
     "resnet44": 97_174_144,
@@ -232,10 +294,13 @@ SHAPES = {
     # LeCun et al. 1998, figure 2; Caffe's prototxt.
     "lenet5": _chain("C1 28 6, S2 14 6, C3 10 16, S4 5 16, C5 1 120, F6 1 84, output 1 10"),
     "lenet": _chain("C1 28 6, S2 14 6, C3 10 16, S4 5 16, C5 1 120, F6 1 84, output 1 10"),
+    "lenet_d2l": _chain("C1 28 6, S2 14 6, C3 10 16, S4 5 16, C5 1 120, F6 1 84, output 1 10"),
     "lenet_caffe": _chain("conv1 24 20, pool1 12 20, conv2 8 50, pool2 4 50, ip1 1 500, ip2 1 10"),
     # Krizhevsky et al. 2012, section 3.5 and figure 2; Krizhevsky 2014; d2l.ai; ours;
     # cuda-convnet's layers-18pct.
     "alexnet": _alexnet((55, 27, 27, 13, 13, 13, 13, 6), (96, 256, 384, 384, 256)),
+    "alexnet_6conv": {**_alexnet((55, 27, 27, 13, 13, 13, 13, 6), (96, 256, 384, 384, 256)),
+                      **_chain("conv6 6 256")},
     "caffenet": _alexnet((55, 27, 27, 13, 13, 13, 13, 6), (96, 256, 384, 384, 256)),
     "alexnet_owt": _alexnet((55, 27, 27, 13, 13, 13, 13, 6), (64, 192, 384, 256, 256)),
     "alexnet_half": _alexnet((55, 27, 27, 13, 13, 13, 13, 6), (48, 128, 192, 192, 256)),
@@ -254,6 +319,14 @@ SHAPES = {
                   "pool3 6 384, conv4 6 1024, cccp7 6 1024, cccp8 6 1000"),
     "nin_cifar10": _chain("conv1 32 192, cccp1 32 160, cccp2 32 96, pool1 16 96, conv2 16 192, "
                           "cccp4 16 192, pool2 8 192, conv3 8 192, cccp5 8 192, cccp6 8 10"),
+    "nin_cifar100": _chain("conv1 32 192, cccp2 32 96, pool1 16 96, cccp4 16 192, pool2 8 192, "
+                           "cccp5 8 192, cccp6 8 100"),
+    "nin_svhn": _chain("conv1 32 128, cccp1 32 96, cccp2 32 64, pool1 16 64, conv2 16 320, "
+                       "cccp3 16 256, cccp4 16 128, pool2 8 128, conv3 8 384, cccp5 8 256, "
+                       "cccp6 8 10"),
+    "nin_mnist": _chain("conv1 28 96, cccp1 28 64, cccp2 28 48, pool1 14 48, conv2 14 128, "
+                        "cccp3 14 96, cccp4 14 48, pool2 7 48, conv3 7 128, cccp5 7 96, "
+                        "cccp6 7 10"),
     "nin_d2l": _chain("conv1 54 96, cccp2 54 96, pool1 26 96, conv2 26 256, cccp4 26 256, "
                       "pool2 12 256, conv3 12 384, cccp6 12 384, "
                       "pool3 5 384, conv4 5 10, cccp7 5 10, cccp8 5 10"),
@@ -262,6 +335,8 @@ SHAPES = {
     **{f"vgg{depth}_bn": _vgg(convs) for depth, convs in _VGG_BLOCKS.items()},
     "vgg11_lrn": _vgg(_VGG_BLOCKS[11]),
     "vgg16_1x1": _vgg(_VGG_BLOCKS[16]),
+    "vgg11_d2l": _vgg(_VGG_BLOCKS[11], (16, 32, 64, 128, 128),
+                      "fc6 1 4096, fc7 1 4096, fc8 1 10"),
     "vgg16_cifar10": _chain("conv1_1 32 64, pool1 16 64, conv2_2 16 128, pool2 8 128, "
                             "conv3_3 8 256, pool3 4 256, conv4_3 4 512, pool4 2 512, "
                             "conv5_3 2 512, pool5 1 512, fc6 1 10"),
@@ -271,6 +346,8 @@ SHAPES = {
     "googlenet_bn": _googlenet((28, 14, 7), **_GOOGLENET_STEM),
     "googlenet_cifar10": _googlenet((16, 8, 4),
                                     **_chain("conv1 32 64, conv2 32 192, pool2 16 192")),
+    "googlenet_d2l": _googlenet((12, 6, 3), **_chain("conv1 48 64, pool1 24 64, conv2 24 192, "
+                                                     "pool2 12 192")),
     # Ioffe & Szegedy 2015, figure 5, but for 4c and 4d, where it prints 576 and its widths add up
     # to 608.
     "bn_inception": {
@@ -298,10 +375,13 @@ SHAPES = {
                                                 "block17_20 17 1088, mixed_7a 8 2080, "
                                                 "block8_10 8 2080, conv2d_7b_1x1 8 1536"),
     # He et al. 2015, table 1 and section 4.2.
-    **{name: _resnet(1) for name in ("resnet18", "resnet34", "plain18", "plain34")},
+    **{name: _resnet(1) for name in ("resnet18", "resnet18_a", "plain18")},
+    **{name: _resnet(1) for name in ("resnet34", "resnet34_a", "resnet34_c", "plain34")},
+    "resnet18_d2l": _resnet(1, image=96),
     **{f"resnet{depth}": _resnet(4) for depth in (50, 101, 152)},
     **{f"resnet{depth}_v1": _resnet(4) for depth in (50, 101, 152)},
-    **{f"resnet{depth}": _CIFAR_RESNET for depth in (20, 32, 44, 56, 110)},
+    **{f"resnet{depth}": _CIFAR_RESNET for depth in (20, 32, 44, 56, 110, 1202)},
+    **{f"plain{depth}": _CIFAR_RESNET for depth in (20, 32, 44, 56, 110)},
     # Tan & Le 2019, table 1 for B0; the others by the scaling rule: sides after each halving,
     # channels of the stem, stages 2 to 8, the head.
     "efficientnet_b0": _efficientnet((112, 56, 28, 14, 7),

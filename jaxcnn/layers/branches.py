@@ -8,6 +8,7 @@ A step is a string, written as the papers' tables and figures print it:
     "max 3x3"            max pooling, padded like a convolution; with /2 its windows start at the
                          first pixel and cover the map
     "max 3x3 /2 C"       unpadded, but a last window may overhang the map (ceil, as in Caffe)
+    "max 3x3 /2 P"       padded by (k - 1) / 2 on every side, with a stride too (as in PyTorch)
     "avg 3x3"            average pooling that counts padded zeros; "avg_inside 3x3" counts only
                          pixels inside the map
     "1x1 64, 3x3 96"     a branch: the second step after the first
@@ -43,7 +44,7 @@ Unit = Callable[..., Callable[..., Array]]  # conv_relu or ConvBN with the netwo
 
 STEP = re.compile(
     r"(?:(?P<name>\w+): )?(?:(?P<pool>max|avg|avg_inside) )?(?P<height>\d+)x(?P<width>\d+)"
-    r"(?: (?P<features>\d+))?(?: /(?P<stride>\d+))?(?: (?P<border>[VC]))?"
+    r"(?: (?P<features>\d+))?(?: /(?P<stride>\d+))?(?: (?P<border>[VCP]))?"
 )
 
 
@@ -55,12 +56,12 @@ class Step(NamedTuple):
     kernel: tuple[int, int]
     features: int
     stride: int
-    border: str  # "V": no padding, "C": overhang, "": padded
+    border: str  # "V": no padding, "C": overhang, "P": padded evenly, "": padded
 
     def smallest_input(self, out: int) -> int:
         """The smallest side of a map from which the step makes `out` pixels."""
         window = max(self.kernel)
-        least = {"V": window, "C": window - self.stride + 1, "": 1}  # for one pixel
+        least = {"V": window, "C": window - self.stride + 1, "P": 1, "": 1}  # for one pixel
         return (out - 1) * self.stride + least[self.border]
 
 
@@ -74,7 +75,7 @@ def read_step(text: str) -> Step:
     if (
         not found
         or bool(found["pool"]) == bool(found["features"])
-        or (found["border"] == "C" and found["pool"] != "max")
+        or (found["border"] in ("C", "P") and found["pool"] != "max")
     ):
         raise ModelError(
             f"{text!r} is not a step of an Inception branch; "
@@ -195,7 +196,7 @@ def apply_step(step: Step, x: Array, train: bool, unit: Unit) -> Array:
         padding = 0 if step.border else same
         return unit(step.features, step.kernel, step.stride, padding, name=step.name)(x, train)
     padding = same
-    if step.stride > 1 or step.border:
+    if step.border != "P" and (step.stride > 1 or step.border):
         # An overhang of stride - 1 is ceil. One of k - 1 makes as many windows as a padded
         # convolution does, of odd maps and of even ones.
         overhang = {"V": 0, "C": step.stride - 1, "": kh - 1}[step.border]

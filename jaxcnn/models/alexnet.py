@@ -33,7 +33,7 @@ from jaxcnn.layers import (
 Array = jax.Array
 
 # The layers whose biases start at 1, so that their ReLUs start alive (section 5).
-BIASED = ("conv2", "conv4", "conv5", "fc6", "fc7")
+BIASED = ("conv2", "conv4", "conv5", "conv6", "fc6", "fc7")
 normal = nn.initializers.normal
 # PyTorch's default, uniform in +-1/sqrt(fan-in).
 torch_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -58,6 +58,10 @@ VARIANTS = {
     "alexnet_owt": dict(module="AlexNet", features=(64, 192, 384, 256, 256), stem=(11, 4, (2, 2)),
                         groups=1, lrn=None, dropout_first=True, biased=(),
                         kernel_init=torch_uniform, hidden_init=torch_uniform),
+    # "1 CNN*" of table 2, pretrained on all of ImageNet's Fall 2011 release: "an extra, sixth
+    # convolutional layer over the last pooling layer", which the authors' layers-146-2012-2011 has
+    # as 3x3, padded by 1, 128 + 128 maps that read both towers, N(0, 0.03), biases 1, no pooling.
+    "alexnet_6conv": dict(module="AlexNet", features=(96, 256, 384, 384, 256, 256)),
     # Section 3.2's one-GPU net, as in the authors' layers-145-half: half the maps, but for conv5,
     # and the whole fc layers.
     "alexnet_half": dict(module="AlexNet", features=(48, 128, 192, 192, 256), groups=1),
@@ -84,7 +88,8 @@ class AlexNet(nn.Module):
     """Five convolutions and three fully connected layers: images [B, H, W, C] -> logits [B, K].
 
     `groups` is the number of towers: conv2, conv4 and conv5 read only the maps of their own
-    (section 3.2). A map of pool5 that is not `window` x `window` is averaged or repeated to it
+    (section 3.2). A sixth width in `features` is that of a convolution `conv6` between pool5 and
+    fc6, which reads all maps. A map that is not `window` x `window` is averaged or repeated to it
     before fc6; with `class_map` fc6 slides over it instead, and the result is [B, h, w, K].
     Raises ModelError for images that are too small or have other than 1 or 3 channels.
     """
@@ -120,18 +125,13 @@ class AlexNet(nn.Module):
         window, stride, padding = self.stem
         return (side - 1) * stride + window - sum(padding)
 
-    def conv(self, x: Array, name: str, *shape: int, groups: int = 1, **geometry: Any) -> Array:
-        """A convolution of shape (features, window) and its ReLU."""
-        layer = Conv(
-            *shape,
-            groups=groups,
-            dtype=self.dtype,
-            kernel_init=self.kernel_init,
-            bias_init=ones if name in self.biased else zeros,
-            name=name,
-            **geometry,
-        )
-        return ReLU(name=name.replace("conv", "relu"))(layer(x))
+    def conv(self, x: Array, name: str, *shape: int, **fields: Any) -> Array:
+        """A convolution of shape (features, window) and its ReLU; fc6 has the name relu6."""
+        fields = dict(kernel_init=self.kernel_init) | fields
+        bias_init = ones if name in self.biased else zeros
+        layer = Conv(*shape, dtype=self.dtype, bias_init=bias_init, name=name, **fields)
+        relu = "relu_conv6" if name == "conv6" else name.replace("conv", "relu")
+        return ReLU(name=relu)(layer(x))
 
     def pool(self, x: Array, name: str) -> Array:
         """The pooling that ends stage 1 or 2, with the normalisation before or after it."""
@@ -171,6 +171,8 @@ class AlexNet(nn.Module):
         x = self.conv(x, "conv4", f[3], 3, groups=g, padding=1)  # [B,13,13,384]
         x = self.conv(x, "conv5", f[4], 3, groups=g, padding=1)  # [B,13,13,256]
         x = MaxPool(*self.pooling, name="pool5")(x)  # [B,6,6,256]
+        if len(f) == 6:
+            x = self.conv(x, "conv6", f[5], 3, padding=1, kernel_init=normal(0.03))  # [B,6,6,256]
         x = Identity(name="features")(x)
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         x = self.fully_connected(x, "fc6", self.window, train)  # [B,1,1,4096]

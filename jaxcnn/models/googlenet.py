@@ -58,13 +58,15 @@ def table_1(
     *,
     conv1: str = "7x7 64 /2",
     pool1: str | None = "max 3x3 /2 C",
+    pools: str = "max 3x3 /2 C",
     pool4: str = "max 3x3 /2 C",
     five: str = "5x5",
     lrn: bool = True,
 ) -> Layers:
     """The network of Table 1, row by row, with the output of each row at 224 pixels.
 
-    The arguments are what the variants do differently; without `pool1` or `lrn` those rows go.
+    The arguments are what the variants do differently, `pools` for pool2 and pool3; without `pool1`
+    or `lrn` those rows go.
     """
     inception = functools.partial(module, five=five)
     # fmt: off
@@ -75,11 +77,11 @@ def table_1(
         ("conv2_reduce", "1x1 64"),                                 # [B,56,56,64]
         ("conv2", "3x3 192"),                                       # [B,56,56,192]
         ("norm2", LRN if lrn else None),
-        ("pool2", "max 3x3 /2 C"),                                  # [B,28,28,192]
+        ("pool2", pools),                                           # [B,28,28,192]
         #                         1x1  3x3r 3x3  5x5r 5x5  proj
         ("inception_3a", inception( 64,  96, 128, 16,  32,  32)),   # [B,28,28,256]
         ("inception_3b", inception(128, 128, 192, 32,  96,  64)),   # [B,28,28,480]
-        ("pool3", "max 3x3 /2 C"),                                  # [B,14,14,480]
+        ("pool3", pools),                                           # [B,14,14,480]
         ("inception_4a", inception(192,  96, 208, 16,  48,  64)),   # [B,14,14,512]
         ("inception_4b", inception(160, 112, 224, 24,  64,  64)),   # [B,14,14,512]
         ("inception_4c", inception(128, 128, 256, 24,  64,  64)),   # [B,14,14,512]
@@ -92,6 +94,8 @@ def table_1(
     # fmt: on
     return tuple((name, layer) for name, layer in rows if layer is not None)
 
+
+EVEN = "max 3x3 /2 P"
 
 # fmt: off
 VARIANTS = {
@@ -109,6 +113,12 @@ VARIANTS = {
                               layers=table_1(lrn=False, conv1="3x3 64", pool1=None),
                               kernel_init=he_normal, bias=0.0,
                               input_shape=(32, 32, 3), num_classes=10),
+    # Dive into Deep Learning, for Fashion-MNIST at 96 pixels, as its PyTorch code has it: no LRN,
+    # no dropout, no heads, and poolings padded evenly.
+    "googlenet_d2l": dict(module="GoogLeNet", aux_heads=False, dropout_rate=0.0, bias=0.0,
+                          layers=table_1(lrn=False, pool1=EVEN, pools=EVEN, pool4=EVEN),
+                          kernel_init=nn.initializers.xavier_uniform(),
+                          input_shape=(96, 96, 1), num_classes=10),
 }
 # fmt: on
 

@@ -62,13 +62,15 @@ VARIANTS = {
     "inception_v3": dict(module="InceptionNet", layers=INCEPTION_V3, aux_after="mixed_6e",
                          dropout_rate=0.5, kernel_init=truncated_normal(0.1)),
     # The figures and timm's, which agree; averages leave the padding out, as TensorFlow's do.
-    "inception_v4": dict(module="InceptionNet", layers=INCEPTION_V4),
+    # Neither the paper nor timm has the auxiliary head; the authors' release does.
+    "inception_v4": dict(module="InceptionNet", layers=INCEPTION_V4, aux_after="mixed_6h"),
     # Figures 10 to 15 with v3's stem convolutions and the scales of the release. (facenet's port
     # adds a sixth, linear C block.)
     "inception_resnet_v1": dict(module="InceptionNet", layers=INCEPTION_RESNET_V1),
     # The authors' release and timm's: v3's stem and 10, 20, 10 blocks. The figures show v4's stem
-    # and 5, 10, 5 (32.4M parameters).
-    "inception_resnet_v2": dict(module="InceptionNet", layers=INCEPTION_RESNET_V2),
+    # and 5, 10, 5 (32.4M parameters). The auxiliary head is the release's alone, too.
+    "inception_resnet_v2": dict(module="InceptionNet", layers=INCEPTION_RESNET_V2,
+                                aux_after="block17_20"),
 }
 # fmt: on
 
@@ -95,10 +97,10 @@ class InceptionResidual(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """The classifier on v3's last 17x17 map (figure 8), which sows its logits [B, K].
+    """The classifier on the last 17x17 map (v3: figure 8), which sows its logits [B, K].
 
     A 5x5/3 average, 1x1 `conv1` 128, 5x5 `conv2` 768, `fc`. The weights of `conv2` and `fc` start
-    with a standard deviation of .01 and .001, as in the authors' release.
+    with a standard deviation of .01 and .001, as in the authors' release of v3.
     """
 
     num_classes: int

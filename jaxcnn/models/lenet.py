@@ -37,6 +37,7 @@ Array = jax.Array
 POOLINGS = {"average": AvgPool, "max": MaxPool}
 # Caffe's "xavier" looks at the fan-in alone.
 caffe_xavier = nn.initializers.variance_scaling(1.0, "fan_in", "uniform")
+xavier_uniform = nn.initializers.xavier_uniform()
 
 # fmt: off
 VARIANTS = {
@@ -52,6 +53,9 @@ VARIANTS = {
                         stages=(("conv1", 20, "pool1"), ("conv2", 50, "pool2")),
                         hidden=(("ip1", 500),), head="ip2", window=4, activate_maps=False,
                         kernel_init=caffe_xavier),
+    # Dive into Deep Learning, for Fashion-MNIST: sigmoids, averages, and C1 padded by 2.
+    "lenet_d2l": dict(module="LeNet", input_shape=(28, 28, 1), num_classes=10, padding=2,
+                      activation="sigmoid", pooling="average", kernel_init=xavier_uniform),
 }
 # fmt: on
 

@@ -3,11 +3,13 @@
 Stages of "mlpconv" layers, and global average pooling in place of fully connected layers.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.core import FrozenDict
 
 from jaxcnn import ops
 from jaxcnn.layers import (
@@ -35,7 +37,8 @@ VARIANTS = {
     # The authors' ImageNet model for Caffe; the paper has none. Pools round up (Caffe). One
     # dropout, before the last stage.
     "nin": dict(module="NiN", dropped=(3,), window=6, ceil=True,
-                kernel_init=normal(0.05), narrow_init=normal(0.01),
+                kernel_init=normal(0.05),
+                inits={"conv1": normal(0.01), "conv3": normal(0.01), "cccp8": normal(0.01)},
                 stages=(((96, 96, 96), 11, 4, 0), ((256, 256, 256), 5, 1, 2),
                         ((384, 384, 384), 3, 1, 1), ((1024, 1024), 3, 1, 1))),
     # The authors' cuda-convnet definition for CIFAR-10. Its second pooling is a maximum; their
@@ -44,6 +47,21 @@ VARIANTS = {
                         window=8, ceil=True, kernel_init=normal(0.05),
                         stages=(((192, 160, 96), 5, 1, 2), ((192, 192, 192), 5, 1, 2),
                                 ((192, 192), 3, 1, 1))),
+    # The authors' definitions for CIFAR-100, which is CIFAR-10's with another start, SVHN, MNIST.
+    "nin_cifar100": dict(module="NiN", input_shape=(32, 32, 3), num_classes=100, dropped=(1, 2),
+                         window=8, ceil=True, kernel_init=normal(0.05),
+                         inits={"conv1": normal(0.001), "cccp1": normal(0.01),
+                                "cccp2": normal(0.01)},
+                         stages=(((192, 160, 96), 5, 1, 2), ((192, 192, 192), 5, 1, 2),
+                                 ((192, 192), 3, 1, 1))),
+    "nin_svhn": dict(module="NiN", input_shape=(32, 32, 3), num_classes=10, dropped=(1, 2),
+                     window=8, ceil=True, kernel_init=normal(0.05),
+                     stages=(((128, 96, 64), 5, 1, 2), ((320, 256, 128), 5, 1, 2),
+                             ((384, 256), 5, 1, 2))),
+    "nin_mnist": dict(module="NiN", input_shape=(28, 28, 1), num_classes=10, dropped=(1, 2),
+                      window=7, ceil=True, kernel_init=normal(0.05),
+                      stages=(((96, 64, 48), 5, 1, 2), ((128, 96, 48), 5, 1, 2),
+                              ((128, 96), 5, 1, 2))),
     # Dive into Deep Learning, for Fashion-MNIST: AlexNet's geometry with pools that round down, the
     # last stage as narrow as the classes.
     "nin_d2l": dict(module="NiN", input_shape=(224, 224, 1), num_classes=10, dropped=(3,),
@@ -52,8 +70,6 @@ VARIANTS = {
                             ((384, 384, 384), 3, 1, 1), ((None, None), 3, 1, 1))),
 }
 # fmt: on
-# The layers that the authors' ImageNet model draws from N(0, 0.01).
-NARROW = ("conv1", "conv3", "cccp8")
 
 
 class NiN(nn.Module):
@@ -82,7 +98,7 @@ class NiN(nn.Module):
     fc_head: bool = False
     fc_dropout_rate: float = 0.5
     kernel_init: Init = normal(0.05)
-    narrow_init: Init | None = None  # of conv1, conv3 and cccp8 where it differs
+    inits: Mapping[str, Init] = FrozenDict()  # of the layers where it differs
 
     @nn.nowrap
     def smallest_image(self) -> int:
@@ -99,13 +115,12 @@ class NiN(nn.Module):
 
     def conv(self, x: Array, name: str, features: int | None, window: int, *geometry: int) -> Array:
         """A convolution and its ReLU; `geometry` is stride and padding, the classes are None."""
-        narrow = self.narrow_init is not None and name in NARROW
         layer = Conv(
             features or self.num_classes,
             window,
             *geometry,
             dtype=self.dtype,
-            kernel_init=self.narrow_init if narrow else self.kernel_init,
+            kernel_init=self.inits.get(name, self.kernel_init),
             name=name,
         )
         return ReLU(name=f"relu_{name}")(layer(x))

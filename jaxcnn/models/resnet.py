@@ -13,9 +13,26 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.errors import ModelError
-from jaxcnn.layers import BatchNorm, Conv, MaxPool, ReLU, check_images, ones, pooled_head, zeros
+from jaxcnn.layers import (
+    BatchNorm,
+    Conv,
+    Init,
+    MaxPool,
+    ReLU,
+    check_images,
+    ones,
+    pooled_head,
+    zeros,
+)
 
 Array = jax.Array
+
+# He et al. 2015, the backward case, eq. 14; torchvision's too.
+he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+# torch's Linear, as fb.resnet.torch and torchvision leave the last layer: uniform in
+# +-1/sqrt(fan_in), so that training starts near ln K.
+small_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+xavier_uniform = nn.initializers.xavier_uniform()
 
 # fmt: off
 V1 = dict(module="ResNet", bottleneck=True, stride_in_1x1=True)
@@ -23,10 +40,14 @@ CIFAR = dict(module="ResNet", width=16, cifar_stem=True, input_shape=(32, 32, 3)
 
 # `stages` is the number of residual blocks in each stage. The plain nets are the same layers
 # without shortcuts (figure 3, middle). The CIFAR-10 nets have 6n + 2 layers and parameter-free
-# shortcuts (A), the ImageNet nets projections where the shape changes (B).
+# shortcuts (A), the ImageNet nets projections where the shape changes (B); table 2 and figure 4 are
+# of option A, table 3 compares all three.
 VARIANTS = {
     "resnet18":     dict(module="ResNet", stages=(2, 2, 2, 2)),
     "resnet34":     dict(module="ResNet", stages=(3, 4, 6, 3)),
+    "resnet18_a":   dict(module="ResNet", stages=(2, 2, 2, 2), shortcut="A"),
+    "resnet34_a":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="A"),
+    "resnet34_c":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="C"),
     "resnet50":     dict(module="ResNet", stages=(3, 4, 6, 3), bottleneck=True),
     "resnet101":    dict(module="ResNet", stages=(3, 4, 23, 3), bottleneck=True),
     "resnet152":    dict(module="ResNet", stages=(3, 8, 36, 3), bottleneck=True),
@@ -40,21 +61,26 @@ VARIANTS = {
     "resnet44":     dict(CIFAR, stages=(7, 7, 7), shortcut="A"),
     "resnet56":     dict(CIFAR, stages=(9, 9, 9), shortcut="A"),
     "resnet110":    dict(CIFAR, stages=(18, 18, 18), shortcut="A"),
+    "resnet1202":   dict(CIFAR, stages=(200, 200, 200), shortcut="A"),
+    "plain20":      dict(CIFAR, stages=(3, 3, 3), shortcut=None),  # figure 6, left
+    "plain32":      dict(CIFAR, stages=(5, 5, 5), shortcut=None),
+    "plain44":      dict(CIFAR, stages=(7, 7, 7), shortcut=None),
+    "plain56":      dict(CIFAR, stages=(9, 9, 9), shortcut=None),
+    "plain110":     dict(CIFAR, stages=(18, 18, 18), shortcut=None),
+    # Dive into Deep Learning, for Fashion-MNIST at 96 pixels: convolutions keep their biases, and
+    # the projections of shortcuts are not normalised.
+    "resnet18_d2l": dict(module="ResNet", stages=(2, 2, 2, 2), conv_bias=True, shortcut_norm=False,
+                         input_shape=(96, 96, 1), num_classes=10, kernel_init=xavier_uniform,
+                         head_init=xavier_uniform),
 }
 # fmt: on
-
-# He et al. 2015, the backward case, eq. 14; torchvision's too.
-he_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-# torch's Linear, as fb.resnet.torch and torchvision leave the last layer: uniform in
-# +-1/sqrt(fan_in), so that training starts near ln K.
-small_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class Shortcut(nn.Module):
     """What a block adds to its residual (section 3.3).
 
     It is x itself where the shape stays, else x padded with zeros (A) or projected (B, C); C
-    projects where the shape stays, too.
+    projects where the shape stays, too. Without `norm` a projection is not normalised.
     """
 
     features: int
@@ -71,8 +97,8 @@ class Shortcut(nn.Module):
         if self.option == "A":
             x = x[:, :: self.stride, :: self.stride]  # [B, H/s, W/s, C]
             return jnp.pad(x, ((0, 0), (0, 0), (0, 0), (0, missing)))  # [B, H/s, W/s, features]
-        conv = self.conv(self.features, 1, stride=self.stride, name="conv")
-        return self.norm(name="bn")(conv(x), train)  # [B, H/s, W/s, features]
+        x = self.conv(self.features, 1, stride=self.stride, name="conv")(x)
+        return x if self.norm is None else self.norm(name="bn")(x, train)  # [B, H/s, W/s, features]
 
 
 class Block(nn.Module):
@@ -86,6 +112,7 @@ class Block(nn.Module):
     bottleneck: bool
     stride_in_1x1: bool
     shortcut: str | None
+    shortcut_norm: bool
     zero_init: bool
     conv: Any
     norm: Any
@@ -110,8 +137,9 @@ class Block(nn.Module):
             if not last:
                 y = ReLU(name=f"relu{i}")(y)
         if self.shortcut is not None:
+            norm = self.norm if self.shortcut_norm else None
             shortcut = Shortcut(
-                self.features, self.stride, self.shortcut, self.conv, self.norm, name="shortcut"
+                self.features, self.stride, self.shortcut, self.conv, norm, name="shortcut"
             )
             y = shortcut(x, train) + y
         return ReLU(name=f"relu{len(rows)}")(y)  # [B, H/s, W/s, features]
@@ -147,6 +175,8 @@ class ResNet(nn.Module):
     stride_in_1x1: bool = False
     width: int = 64
     shortcut: str | None = "B"
+    shortcut_norm: bool = True
+    conv_bias: bool = False
     cifar_stem: bool = False
     zero_init_residual: bool = False
     input_shape: tuple[int, int, int] = (224, 224, 3)
@@ -157,6 +187,8 @@ class ResNet(nn.Module):
     bn_momentum: float = 0.9
     bn_epsilon: float = 1e-5
     bn_group_size: int = 0
+    kernel_init: Init = he_fan_out
+    head_init: Init = small_uniform
 
     @nn.nowrap
     def smallest_image(self) -> int:
@@ -183,7 +215,9 @@ class ResNet(nn.Module):
                 f"shortcut is {self.shortcut!r}; expected 'A', 'B' or 'C' (section 3.3), "
                 "or None for a plain net"
             )
-        conv = partial(Conv, use_bias=False, dtype=self.dtype, kernel_init=he_fan_out)
+        conv = partial(
+            Conv, use_bias=self.conv_bias, dtype=self.dtype, kernel_init=self.kernel_init
+        )
         norm = partial(
             BatchNorm, self.bn_momentum, self.bn_epsilon, self.bn_group_size, dtype=self.dtype
         )
@@ -192,6 +226,7 @@ class ResNet(nn.Module):
             bottleneck=self.bottleneck,
             stride_in_1x1=self.stride_in_1x1,
             shortcut=self.shortcut,
+            shortcut_norm=self.shortcut_norm,
             zero_init=self.zero_init_residual,
             conv=conv,
             norm=norm,
@@ -209,5 +244,5 @@ class ResNet(nn.Module):
             dropout_rate=self.dropout_rate,
             train=train,
             class_map=self.class_map,
-            kernel_init=small_uniform,
+            kernel_init=self.head_init,
         )  # [B, K] or [B, h, w, K]

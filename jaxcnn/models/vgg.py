@@ -50,6 +50,10 @@ VARIANTS = {
     "vgg16_cifar10": dict(module="VGG", input_shape=(32, 32, 3), num_classes=10,
                           blocks=(2, 2, 3, 3, 3), batch_norm=True, window=1, hidden=(),
                           dropout_rate=0.0),
+    # Dive into Deep Learning, for Fashion-MNIST: a quarter of column A's widths.
+    "vgg11_d2l": dict(module="VGG", input_shape=(224, 224, 1), num_classes=10,
+                      blocks=(1, 1, 2, 2, 2), widths=(16, 32, 64, 128, 128),
+                      kernel_init=nn.initializers.xavier_uniform()),
 }
 # fmt: on
 

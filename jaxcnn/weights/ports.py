@@ -152,6 +152,8 @@ TF = {
     "bn_momentum": 0.99,
 }  # what TensorFlow's own EfficientNets were trained with
 
+NO_HEAD = {"aux_heads": False}  # timm has no auxiliary head of these networks
+
 PORTS: dict[str, Port] = {
     "alexnet_owt": Port("alexnet_owt", "torchvision", "alexnet", ALEXNET),
     **{name: Port(name, "torchvision", name, vgg_rows(convs, 2)) for name, convs in VGG.items()},
@@ -163,9 +165,9 @@ PORTS: dict[str, Port] = {
     "inception_v3": Port(
         "inception_v3", "torchvision", "inception_v3", INCEPTION_V3, aux="AuxLogits."
     ),
-    "inception_v4": Port("inception_v4", "timm", "inception_v4", INCEPTION_V4),
+    "inception_v4": Port("inception_v4", "timm", "inception_v4", INCEPTION_V4, NO_HEAD),
     "inception_resnet_v2": Port(
-        "inception_resnet_v2", "timm", "inception_resnet_v2", INCEPTION_RESNET_V2
+        "inception_resnet_v2", "timm", "inception_resnet_v2", INCEPTION_RESNET_V2, NO_HEAD
     ),
     **{
         f"resnet{n}": Port(f"resnet{n}", "torchvision", f"resnet{n}", RESNET)

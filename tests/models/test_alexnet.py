@@ -1,5 +1,7 @@
 """AlexNet against its paper: towers, normalisation, geometry, start; and figure 1's net."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,9 +58,11 @@ def test_towers_do_not_see_each_other(layer, reads):
     assert (of_second[:middle] == 0).all() and (of_second[middle:] > 0).any()
 
 
-@pytest.mark.parametrize(("layer", "reads"), [("conv3", "conv2"), ("fc6", "conv5")])
+@pytest.mark.parametrize(
+    ("layer", "reads"), [("conv3", "conv2"), ("conv6", "conv5"), ("fc6", "conv6")]
+)
 def test_towers_meet(layer, reads):
-    found = tower_gradients(layer, slice(0, 4))[reads]
+    found = tower_gradients(layer, slice(0, 4), features=(*SMALL["features"], 8))[reads]
     assert (found[: len(found) // 2] > 0).any() and (found[len(found) // 2 :] > 0).any()
 
 
@@ -109,6 +113,30 @@ def test_55_comes_out_of_224_and_of_227():
     np.testing.assert_array_equal(kept[""], unpadded[""])
 
 
+def test_the_sixth_convolution_starts_as_its_authors_had_it():
+    fields = dict(features=(8, 12, 8, 12, 32, 64), hidden=4, num_classes=3)
+    conv6 = initial("alexnet_6conv", (1, 64, 64, 3), **fields)["conv6"]
+    assert conv6["kernel"].shape == (3, 3, 32, 64) and (conv6["bias"] == 1).all()
+    assert np.std(conv6["kernel"]) == pytest.approx(0.03, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "zfnet", "cuda_convnet"])
+def test_pooling_without_overlap_makes_maps_of_the_same_size(name):
+    """Section 3.4: s = 2, z = 2, "which produces output of equivalent dimensions"."""
+    model = create_model(name)
+    images = jax.ShapeDtypeStruct((1, *model.input_shape), np.float32)
+    keep = dict(capture_intermediates=lambda module, _: "pool" in (module.name or ""))
+
+    def maps(model):
+        init = functools.partial(model.init, mutable=True, **keep)
+        return jax.tree.map(
+            jnp.shape, jax.eval_shape(init, jax.random.key(0), images)["intermediates"]
+        )
+
+    assert maps(model) == maps(model.clone(pooling=(2, 2)))
+    assert_smallest(name, {"alexnet": 36, "zfnet": 48, "cuda_convnet": 5}[name], pooling=(2, 2))
+
+
 def test_initialisation():
     params = initial("alexnet", (1, 64, 64, 3), num_classes=10, hidden=64)
     for name, tree in params.items():  # section 5
@@ -146,6 +174,7 @@ def test_dropout_stands_where_its_source_has_it(name, shapes):
         ("caffenet", 67, 227),
         ("alexnet_owt", 63, 223),
         ("alexnet_half", 64, 224),
+        ("alexnet_6conv", 64, 224),
         ("alexnet_d2l", 65, 193),
         ("alexnet_cifar10", 15, 31),
         ("cuda_convnet", 12, 32),

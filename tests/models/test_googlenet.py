@@ -16,6 +16,7 @@ WITHOUT_HEADS = {
     "googlenet": 6_998_552,
     "googlenet_bn": 6_624_904,
     "googlenet_cifar10": PARAMETERS["googlenet_cifar10"],
+    "googlenet_d2l": PARAMETERS["googlenet_d2l"],
 }
 # 15 is torchvision's "min_size".
 SMALLEST = {
@@ -79,6 +80,7 @@ def test_the_5x5_branch():
         "googlenet": (5, 5, 16, 32),
         "googlenet_bn": (3, 3, 16, 32),
         "googlenet_cifar10": (5, 5, 16, 32),
+        "googlenet_d2l": (5, 5, 16, 32),
     }
 
 

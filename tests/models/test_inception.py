@@ -74,35 +74,33 @@ def test_halving_module_takes_odd_maps(side):
     )
 
 
-def test_auxiliary_head():
-    model = create_model("inception_v3")
-    assert (
-        size(shapes("inception_v3")["params"]) - size(shapes("inception_v3")["params"]["aux"])
-        == 23_834_568
-    )
-    without = jax.eval_shape(
-        lambda: model.clone(aux_heads=False).init(jax.random.key(0), jnp.zeros((1, 75, 75, 3)))
-    )
-    assert size(without["params"]) == 23_834_568
+# {network: (channels that its head reads, parameters of torchvision's or timm's without one)}
+HEADS = {
+    "inception_v3": (768, 23_834_568),
+    "inception_v4": (1024, 42_679_816),
+    "inception_resnet_v2": (1088, 55_843_464),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_auxiliary_head(name):
+    model, variables = create_model(name), shapes(name)
+    channels, without = HEADS[name]
+    assert variables["params"]["aux"]["conv1"]["conv"]["kernel"].shape == (1, 1, channels, 128)
+    assert size(variables["params"]) - size(variables["params"]["aux"]) == without
+    init = model.clone(aux_heads=False).init
+    left = jax.eval_shape(lambda: init(jax.random.key(0), jnp.zeros((1, 75, 75, 3))))
+    assert size(left["params"]) == without
 
     def apply(variables, side, train):
         rngs = {"dropout": jax.random.key(0)} if train else {}
-        return model.apply(
-            variables,
-            jnp.zeros((2, side, side, 3)),
-            train=train,
-            mutable=["aux_logits", "batch_stats"],
-            rngs=rngs,
-        )
+        images, mutable = jnp.zeros((2, side, side, 3)), ["batch_stats", "aux_logits"]
+        return model.apply(variables, images, train=train, mutable=mutable, rngs=rngs)
 
     for side in (299, 75):  # 17x17 as in the paper; 3x3 pooled to conv2's window
-        _, state = jax.eval_shape(
-            functools.partial(apply, side=side, train=True), shapes("inception_v3")
-        )
+        _, state = jax.eval_shape(functools.partial(apply, side=side, train=True), variables)
         assert jax.tree.map(jnp.shape, state["aux_logits"]) == {"aux": {"logits": ((2, 1000),)}}
-    _, state = jax.eval_shape(
-        functools.partial(apply, side=75, train=False), shapes("inception_v3")
-    )
+    _, state = jax.eval_shape(functools.partial(apply, side=75, train=False), variables)
     assert "aux_logits" not in state
 
 

@@ -109,9 +109,11 @@ def test_lenet5_has_no_codes_beyond_the_digits():
     assert logits_shape("lenet5", (1, 32, 32, 1), num_classes=7) == (1, 7)
 
 
-@pytest.mark.parametrize(("name", "native"), [("lenet5", 32), ("lenet", 32), ("lenet_caffe", 28)])
+@pytest.mark.parametrize(
+    ("name", "native"), [("lenet5", 32), ("lenet", 32), ("lenet_caffe", 28), ("lenet_d2l", 28)]
+)
 def test_sizes(name, native):
-    assert_smallest(name, 16)
+    assert_smallest(name, 12 if name == "lenet_d2l" else 16)
     assert_smallest(name, native, class_map=True)
     assert logits_shape(name, (3, 41, 57, 3)) == (3, 10)
     assert logits_shape(name, (1, native + 8, native + 4, 1), class_map=True) == (1, 3, 2, 10)
@@ -179,6 +181,16 @@ def test_lenet_activation_and_pooling_are_fields():
         logits_shape("lenet", (1, 32, 32, 1), activation="gelu")
     with pytest.raises(ValueError, match="no pooling 'mean': use one of average, max"):
         logits_shape("lenet", (1, 32, 32, 1), pooling="mean")
+
+
+def test_d2l_pads_the_image_as_lenet_wants_it_padded():
+    model, variables, images = build("lenet_d2l", (2, 28, 28, 1))
+    other = create_model("lenet", activation="sigmoid", pooling="average")
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    found = outputs(model, variables, images)
+    np.testing.assert_allclose(found[""], run(other, variables, padded), rtol=1e-3, atol=1e-5)
+    expected = 1 / (1 + np.exp(-found["C1"][0, :2, :2].astype(np.float64)))
+    np.testing.assert_allclose(found["S2"][0, 0, 0], expected.mean((0, 1)), rtol=1e-5)
 
 
 def test_caffe_has_one_activation():

@@ -25,6 +25,8 @@ from jaxcnn.train.losses import cross_entropy
 from jaxcnn.train.step import make_loss
 
 VARIANTS = sorted(list_models())
+# A trace of 1202 layers takes longer than those of all other CIFAR nets.
+MARKED = [pytest.param(n, marks=[pytest.mark.slow] * (n == "resnet1202")) for n in VARIANTS]
 CHEAPEST = {}  # of each family, by parameters
 for variant, family_name in list_models().items():
     if references.PARAMETERS.get(variant, 0) < references.PARAMETERS.get(
@@ -35,7 +37,7 @@ for variant, family_name in list_models().items():
 KEY = jax.eval_shape(jax.random.key, 0)
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(scope="module", params=MARKED)
 def name(request):
     """Module scope, so that all tests of a variant run together and share its traces."""
     return request.param

@@ -9,8 +9,9 @@ import pytest
 from flax.traverse_util import flatten_dict
 from variables import random_variables
 
+from jaxcnn.layers import Conv
 from jaxcnn.models import create_model
-from jaxcnn.models.resnet import Shortcut
+from jaxcnn.models.resnet import VARIANTS, Shortcut
 
 # A small net with every kind of block: identity, downsampling, widening.
 TINY = dict(stages=(2, 1), width=8, num_classes=5)
@@ -55,7 +56,28 @@ def test_shortcut_options_differ_by_their_projections():
     assert size("resnet34", shortcut="A") == plain
     assert size("resnet34", shortcut="B") == plain + changed
     assert size("resnet34", shortcut="C") == plain + changed + kept
+    assert size("resnet34", shortcut_norm=False) == plain + sum(c * 2 * c for c in (64, 128, 256))
     assert size("resnet20", shortcut="B") == size("resnet20") + 2_752
+
+
+def test_options_by_name():
+    """Table 2 is of option A, table 3 of A, B and C; figure 6's plain nets have no shortcuts."""
+    options = {name: create_model(name).shortcut for name in VARIANTS}
+    assert options["resnet18_a"] == options["resnet34_a"] == options["resnet1202"] == "A"
+    assert options["resnet34"] == "B" and options["resnet34_c"] == "C"
+    for depth in (20, 32, 44, 56, 110):
+        plain, residual = (create_model(f"{kind}{depth}") for kind in ("plain", "resnet"))
+        assert 6 * plain.stages[0] + 2 == depth and plain.clone(shortcut="A") == residual
+
+
+def test_a_projection_without_batch_norm():
+    x = pixels(2, 6, 4, 3)
+    conv = partial(Conv, use_bias=True)
+    layer = Shortcut(5, 2, "B", conv, None)
+    y, variables = layer.init_with_output(jax.random.key(0), x, False)
+    kernel = np.asarray(variables["params"]["conv"]["kernel"])[0, 0]
+    assert set(variables["params"]) == {"conv"}
+    np.testing.assert_allclose(y, x[:, ::2, ::2] @ kernel, rtol=1e-4, atol=1e-5)
 
 
 def test_cifar_nets_grow_by_the_same_block():
