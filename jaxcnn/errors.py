@@ -38,6 +38,12 @@ class ConfigError(JaxcnnError, ValueError):
     exit_code = USAGE
 
 
+class ModelError(JaxcnnError, ValueError):
+    """A network that does not exist, cannot be built, or cannot take the images it is given."""
+
+    exit_code = USAGE
+
+
 class DataError(JaxcnnError, ValueError):
     """Data that is missing, damaged or of another kind than was asked for.
 

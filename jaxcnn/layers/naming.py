@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax
 
 from jaxcnn.errors import ConfigError
-from jaxcnn.layers.basic import BatchNorm
+from jaxcnn.layers.norm import BatchNorm
 
 COLLECTIONS = ("params", "batch_stats")
 

@@ -52,7 +52,8 @@ def _torchvision(model: str, rows: Rows, entry: str = "", aux: str = "") -> dict
 
 
 def _timm(model: str, rows: Rows) -> dict[str, Port]:
-    return {model: Port(model, "timm", model, rows)}
+    """A network of timm's, which has no auxiliary head of it."""
+    return {model: Port(model, "timm", model, rows, fields={"aux_heads": False})}
 
 
 def _tensorflow(i: int) -> dict[str, Port]:

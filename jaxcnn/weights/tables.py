@@ -185,7 +185,9 @@ def efficientnet_lite(name: str) -> Rows:
         ("stage9/conv", "_conv_head"), ("stage9/bn", "_bn1"),
     ]  # fmt: skip
     depth, number = efficientnet.VARIANTS[name]["depth"], 0
-    for stage, repeats in enumerate(efficientnet.scaled_repeats(depth, True), start=2):
+    for stage, repeats in enumerate(
+        efficientnet.scaled_repeats(efficientnet.B0, depth, True), start=2
+    ):
         for block in range(1, repeats + 1):
             ours, theirs = f"stage{stage}/block{block}", f"_blocks.{number}"
             for norm, layer in enumerate(("expand", "depthwise", "project")):
