@@ -22,8 +22,10 @@ AUGMENTATIONS = (
     "distort",
     "pca_color",
     "color_jitter",
+    "fb_color",
     "erase",
     "randaugment",
+    "autoaugment",
     "mixup",
     "cutmix",
 )
@@ -79,9 +81,9 @@ class Data:
         0.4,
         0.4,
         0.4,
-    )  # "color_jitter": brightness, contrast, saturation
+    )  # "color_jitter", "fb_color": brightness, contrast, saturation
     erase: float = 0.25  # "erase": probability
-    randaugment: tuple[int, int] = (2, 9)  # "randaugment": operations, magnitude of 10
+    randaugment: tuple[int, int] = (2, 9)  # "randaugment": operations, magnitude (10: AutoAugment's most)
     distort: tuple[float, float, float, float] = (
         12.0,
         0.12,
