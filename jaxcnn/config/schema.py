@@ -83,7 +83,10 @@ class Data:
         0.4,
     )  # "color_jitter", "fb_color": brightness, contrast, saturation
     erase: float = 0.25  # "erase": probability
-    randaugment: tuple[int, int] = (2, 9)  # "randaugment": operations, magnitude (10: AutoAugment's most)
+    randaugment: tuple[int, int] = (
+        2,
+        9,
+    )  # "randaugment": operations, magnitude (10: AutoAugment's most)
     distort: tuple[float, float, float, float] = (
         12.0,
         0.12,
@@ -103,6 +106,7 @@ class Optim:
         0.0  # lambda of lambda / 2 |w|^2 added to the loss (adamw, lamb: decoupled)
     )
     decay_all: bool = False  # also decay biases and BatchNorm's scale and offset
+    no_decay: tuple[str, ...] = ()  # layers that never decay, named as in `frozen`: "*/bn"
     bias_rate: float = 1.0  # biases learn at this multiple of the rate (AlexNet's code, Caffe: 2)
     layer_rates: tuple[
         str, ...

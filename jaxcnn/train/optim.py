@@ -15,20 +15,31 @@ import optax
 from flax import struct
 
 from jaxcnn.config.schema import Optim, rate_multiples
+from jaxcnn.layers import naming
 from jaxcnn.train.schedules import Schedule, make_schedule
 
 Array = jax.Array
 
 
-def is_kernel(path: tuple, leaf: Any) -> bool:
-    """True for convolution and linear kernels, which weight decay applies to; false for biases and normalisation parameters."""
-    del path
+def is_kernel(leaf: Any) -> bool:
+    """True for convolution and linear kernels, false for biases and normalisation parameters."""
     return leaf.ndim > 1
 
 
 def _mask(optim: Optim) -> Callable[[Any], Any]:
-    keep = (lambda path, leaf: True) if optim.decay_all else is_kernel
-    return lambda params: jax.tree_util.tree_map_with_path(keep, params)
+    """A function from parameters to a tree of bools: which of them decay.
+
+    Kernels do, with `decay_all` everything, and in no case the layers of `no_decay`; the function
+    raises ValueError for patterns of `no_decay` that name no layer.
+    """
+
+    def decays(params: Any) -> Any:
+        spared = naming.frozen(params, optim.no_decay)
+        return jax.tree.map(
+            lambda leaf, spare: not spare and (optim.decay_all or is_kernel(leaf)), params, spared
+        )
+
+    return decays
 
 
 def _names(pattern: str, path: str) -> bool:

@@ -25,7 +25,9 @@ def test_the_policy_is_version_0():
     assert sum(level for row in POLICY_V0 for _, _, level in row) == 240
     places = [(i + 1) * (2 * j + 1) for i in range(25) for j in range(2)]
     entries = [entry for row in POLICY_V0 for entry in row]
-    products = [p * chance * (level + 1) for p, (_, chance, level) in zip(places, entries)]
+    products = [
+        p * chance * (level + 1) for p, (_, chance, level) in zip(places, entries, strict=True)
+    ]
     assert sum(products) == pytest.approx(4549)
 
 
