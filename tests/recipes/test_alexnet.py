@@ -1,0 +1,35 @@
+"""AlexNet's recipes against section 5, the authors' files, Caffe's solver and cuda-convnet2."""
+
+import pytest
+from recipe_files import config_of, fields_of
+
+
+def test_the_text_has_one_rate_for_all():
+    """Section 5: "an equal learning rate for all layers", momentum 0.9, decay 0.0005, 128."""
+    config = config_of("alexnet:alexnet")
+    assert (config.optim.bias_rate, config.optim.layer_rates) == (1.0, ())
+    assert (config.optim.momentum, config.optim.weight_decay) == (0.9, 5e-4)
+    assert (config.data.batch_size, config.optim.name) == (128, "caffe")
+    assert config_of("alexnet:alexnet-two_gpus").optim == config.optim
+
+
+def test_what_was_run_in_2012():
+    """layers/layer-params-145.cfg: epsB twice epsW, three global falls, the last at 79."""
+    config = config_of("alexnet:alexnet-2012")
+    assert config.optim.boundaries == (25.0, 51.0, 79.0)
+    assert (config.optim.epochs, config.optim.bias_rate) == (91, 2.0)
+    assert "lrn_groups=2" in config.model_args and "2e-5" in config.model_args  # 1e-4 / 5
+    assert config.data == config_of("alexnet:alexnet").data
+
+
+def test_biases_learn_twice_as_fast_in_caffe_and_cuda_convnet2():
+    for name in ("caffenet", "alexnet_owt"):
+        assert fields_of(f"alexnet:{name}", "optim.bias_rate", "optim.decay_all") == (2.0, False)
+
+
+def test_one_weird_trick_falls_by_250_in_three():
+    factor, boundaries, epochs = fields_of(
+        "alexnet:alexnet_owt", "optim.factor", "optim.boundaries", "optim.epochs"
+    )
+    assert factor**3 == pytest.approx(1 / 250)
+    assert [b / epochs for b in boundaries] == [0.25, 0.5, 0.75]
