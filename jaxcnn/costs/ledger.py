@@ -56,6 +56,7 @@ class Group(NamedTuple):
     figures: tuple[tuple[str, str], ...]
 
 
+NO_PCA = "--config.data.augment=\"('flip',)\""
 # The sets of the table below.
 VAL = "2012 validation"
 TEST_2010 = "2010 test"
@@ -92,7 +93,7 @@ GROUPS = (
         ("alexnet:alexnet_half", "one GPU of half the maps + 1.7 / 1.2"),
     )),
     Group(f"{KRIZHEVSKY}, section 4.1", TEST_2010, "ten_crop", NEEDS_2010, (
-        ("alexnet:alexnet --config.data.augment=('flip',)", "without PCA colour more than + 1 top-1"),
+        (f"alexnet:alexnet {NO_PCA}", "without PCA colour more than + 1 top-1"),
     )),
     Group(f"{KRIZHEVSKY}, figure 1", "CIFAR-10 training", "", FIGURE_1, (
         ("alexnet:cuda_convnet", "25 % training error six times as soon as with tanh"),
