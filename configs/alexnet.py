@@ -60,13 +60,17 @@ def get_config(variant: str = "alexnet") -> Config:
 
 
 def paper(network: str) -> Config:
-    """Section 5. Pixels stay on the scale of 0 to 255, as the initial weights expect."""
+    """Section 5; crops come from the central square of 256 pixels (section 2).
+
+    Pixels stay on the scale of 0 to 255, as the initial weights expect.
+    """
     return Config(
         model=network,
         data=Data(
             name="imagenet2012",
             eval_split="validation",
             batch_size=128,
+            frame="square",
             resize=(256, 256),
             crop_fraction=224 / 256,
             augment=("flip", "pca_color"),
@@ -111,7 +115,8 @@ def as_run() -> Config:
 def caffe() -> Config:
     """bvlc_reference_caffenet's solver: 450,000 iterations, a tenth every 100,000.
 
-    It subtracts the mean image and flips; it has no colour augmentation.
+    It subtracts the mean image and flips, without colour augmentation. Whole images are squeezed
+    into 256 x 256 (Caffe's guide to ImageNet).
     """
     epochs = 256 / 1_281_167  # of one iteration
     return Config(
@@ -120,6 +125,7 @@ def caffe() -> Config:
             name="imagenet2012",
             eval_split="validation",
             batch_size=256,
+            frame="warp",
             resize=(256, 256),
             crop_fraction=227 / 256,
             augment=("flip",),
@@ -153,6 +159,7 @@ def one_weird_trick() -> Config:
             name="imagenet2012",
             eval_split="validation",
             batch_size=128,
+            frame="square",
             resize=(256, 256),
             crop_fraction=224 / 256,
             augment=("flip",),

@@ -73,7 +73,7 @@ def paper(network: str) -> Config:
 def quick() -> Config:
     """Caffe's quick_solver: the rate falls with the root of what is left of 2.4 million iterations.
 
-    Crops of 256-pixel images, without changes of colour.
+    Crops of whole images squeezed into 256 x 256, as in Caffe's guide, without changes of colour.
     """
     return Config(
         model="googlenet",
@@ -81,6 +81,7 @@ def quick() -> Config:
             name="imagenet2012",
             eval_split="validation",
             batch_size=32,
+            frame="warp",
             resize=(256, 256),
             crop_fraction=224 / 256,
             augment=("flip",),

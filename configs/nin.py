@@ -16,9 +16,9 @@ Rates, decay and epochs on CIFAR-10 are those of the authors' cuda-convnet files
 by the rate alone (weights.cuh), so that their rate of 1 with a decay of 1e-5 is a rate of 0.1
 with a decay of 1e-4, which their file for Caffe writes so.
 
-Two things differ from the text. It whitens CIFAR-10 as the maxout networks did (global contrast
-normalisation and ZCA); here the mean image is subtracted and the pixels are divided by their
-deviation. `-augmented` shifts by up to 4 pixels; the paper does not say by how many.
+CIFAR-10 is contrast-normalised and whitened as the maxout networks' was (section 4.1). Two things
+are ours. `-augmented` shifts by up to 4 pixels; the paper does not say by how many. It shifts and
+flips before whitening, where the authors' stored images are whitened already.
 """
 
 from jaxcnn.config.recipes import choose
@@ -55,7 +55,8 @@ def get_config(variant: str = "nin") -> Config:
 def caffe() -> Config:
     """The authors' solver for Caffe: 450,000 iterations of 64, a tenth every 200,000.
 
-    Pixels stay on the scale of 0 to 255, less the mean image.
+    Pixels stay on the scale of 0 to 255, less the mean image. Whole images are squeezed into
+    256 x 256, as in Caffe's guide to ImageNet; the authors' file does not say so.
     """
     epochs = 64 / 1_281_167  # of one iteration
     return Config(
@@ -64,6 +65,7 @@ def caffe() -> Config:
             name="imagenet2012",
             eval_split="validation",
             batch_size=64,
+            frame="warp",
             resize=(256, 256),
             crop_fraction=224 / 256,
             augment=("flip",),
@@ -123,7 +125,7 @@ def cifar10(augment: tuple[str, ...], head: str) -> Config:
     return Config(
         model="nin_cifar10",
         model_args=head,
-        data=Data(name="cifar10", batch_size=128, augment=augment, pixel_mean="measured"),
+        data=Data(name="cifar10", batch_size=128, augment=augment, whiten="zca"),
         optim=Optim(
             name="caffe",
             learning_rate=0.1,

@@ -36,6 +36,7 @@ def paper(network: str) -> Config:
             name="imagenet2012",
             eval_split="validation",
             batch_size=128,
+            frame="square",
             resize=(256, 256),
             crop_fraction=224 / 256,
             augment=("flip",),

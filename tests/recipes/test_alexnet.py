@@ -33,3 +33,10 @@ def test_one_weird_trick_falls_by_250_in_three():
     )
     assert factor**3 == pytest.approx(1 / 250)
     assert [b / epochs for b in boundaries] == [0.25, 0.5, 0.75]
+
+
+def test_crops_come_from_the_square_and_caffe_squeezes():
+    """Section 2: the central 256 x 256; Caffe's guide to ImageNet: resize -resize 256x256!."""
+    frames = {name: config_of(f"alexnet:{name}").data.frame for name in ("alexnet", "caffenet")}
+    assert frames == {"alexnet": "square", "caffenet": "warp"}
+    assert config_of("zfnet:zfnet").data.frame == "square"

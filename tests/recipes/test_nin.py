@@ -27,3 +27,9 @@ def test_the_three_heads_of_table_5():
     assert config_of("nin:nin_cifar10-fc_dropout").model_args.endswith("fc_dropout_rate=0.5")
     assert config_of("nin:nin_cifar10").model_args == ""
     assert config_of("nin:nin_cifar10-fc").optim == config_of("nin:nin_cifar10").optim
+
+
+def test_cifar10_is_whitened_as_maxouts_was():
+    """Section 4.1: global contrast normalisation and ZCA."""
+    assert fields_of("nin:nin_cifar10", "data.whiten", "data.pixel_mean") == ("zca", "")
+    assert fields_of("nin:nin", "data.frame") == ("warp",)

@@ -37,3 +37,9 @@ def test_crops_and_colours_of_facebooks_resnets():
 def test_option_b_is_not_given_option_as_figure():
     declared = " ".join(FILES["resnet"].__doc__.split())
     assert "ResNet-18 of table 2, 27.88, has shortcuts of option A" in declared
+
+
+def test_crops_come_from_the_whole_rectangle():
+    """Section 3.4; VGG section 3.1."""
+    assert config_of("resnet:resnet50_v1").data.frame == "rectangle"
+    assert config_of("vgg:vgg16").data.frame == "rectangle"

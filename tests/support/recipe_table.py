@@ -42,7 +42,8 @@ def facts(config):
 
 def crop(data):
     if data.resize[1]:
-        return "{}-{}".format(*data.resize)
+        frame = "" if data.frame == "rectangle" else f" {data.frame}"
+        return "{}-{}".format(*data.resize) + frame
     return "{:.0%} to {:.0%}".format(*data.area) if data.area[1] else "whole"
 
 
@@ -80,6 +81,8 @@ def besides(data, optim):
     notes += [text.replace("=", " x ") for text in optim.layer_rates]
     if data.pixel_mean:
         notes.append("mean image")
+    if data.whiten:
+        notes.append(data.whiten)
     return ", ".join(notes)
 
 
