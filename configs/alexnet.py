@@ -8,6 +8,13 @@
   python -m jaxcnn.main --config=configs/alexnet.py:alexnet_owt-modern --workdir=runs/owt
   python -m jaxcnn.main --config=configs/alexnet.py:cuda_convnet-tanh --workdir=runs/tanh
 
+Table 2's seven networks are five of `alexnet`, from other seeds, and two of `alexnet_6conv`, which
+were trained on the 15 million images of ImageNet's Fall 2011 release (as `alexnet_6conv` on a
+data set of your own making) and then `-finetune`d; the average of their probabilities is
+
+  python scripts/evaluate.py --protocol=ten_crop \\
+      --workdir=runs/a0,runs/a1,runs/a2,runs/a3,runs/a4,runs/six0,runs/six1
+
 `alexnet` is the paper's text: one rate for all layers, biases too (section 5), divided by ten by
 hand when the validation error stops falling. `alexnet-2012` is what the authors ran, as far as the
 settings here can say it (computerhistory/AlexNet-Source-Code, layers/layer-params-145.cfg): the
@@ -18,9 +25,10 @@ and pixels are divided by 1.1 where they carry colour noise. `alexnet-two_gpus` 
 tower a device, two by two; `cuda_convnet-tanh` is the dashed line of figure 1.
 
 Published errors in %, top-1 / top-5: `alexnet` on the validation set of 2012, ten crops, 40.7 /
-18.2 (table 2; five networks 38.1 / 16.4). On the data of 2010 `alexnet` has 37.5 / 17.0 (table 1)
-and `alexnet_half` 39.2 / 18.2 (the authors' configuration files). `caffenet` 42.6 / 19.6, one crop
-(Caffe). `alexnet_owt` 43.5 / 20.9, one crop (torchvision's weights). Measured here: not run.
+18.2 (table 2; five networks 38.1 / 16.4; `alexnet_6conv-finetune` 39.0 / 16.6; all seven 36.7 /
+15.4). On the data of 2010 `alexnet` has 37.5 / 17.0 (table 1) and `alexnet_half` 39.2 / 18.2 (the
+authors' configuration files). `caffenet` 42.6 / 19.6, one crop (Caffe). `alexnet_owt` 43.5 / 20.9,
+one crop (torchvision's weights). Measured here: not run.
 """
 
 from jaxcnn.config.recipes import choose
@@ -30,6 +38,8 @@ VARIANTS = (
     "alexnet",
     "alexnet-2012",
     "alexnet-two_gpus",
+    "alexnet_6conv",
+    "alexnet_6conv-finetune",
     "alexnet_half",
     "caffenet",
     "alexnet_owt",
@@ -50,6 +60,7 @@ def get_config(variant: str = "alexnet") -> Config:
     named = {
         "alexnet-2012": as_run,
         "alexnet-two_gpus": two_gpus,
+        "alexnet_6conv-finetune": finetune,
         "alexnet_owt": one_weird_trick,
         "alexnet_owt-modern": modern,
         "alexnet_d2l": dive_into_deep_learning,
@@ -109,6 +120,23 @@ def as_run() -> Config:
     config.optim.boundaries = (25.0, 51.0, 79.0)
     config.optim.epochs = 91
     config.optim.bias_rate = 2.0
+    return config
+
+
+def finetune() -> Config:
+    """The authors' layers-146-2012-2011: 54 epochs on the images of 2012 after other training.
+
+    conv1 learns at 1e-4, the new last layer at 1e-2, all else at 1e-3, biases at twice that. When
+    those rates fall is not in the reference that was read: here they do not.
+    """
+    config = paper("alexnet_6conv")
+    config.init_from = "runs/alexnet_6conv"
+    config.fresh = ("fc8",)
+    config.optim.learning_rate = 1e-3
+    config.optim.layer_rates = ("conv1=0.1", "fc8=10")
+    config.optim.bias_rate = 2.0
+    config.optim.schedule = "constant"
+    config.optim.epochs = 54
     return config
 
 

@@ -17,6 +17,9 @@ what decays: all but BatchNorm, so that the biases of the gates and of the class
 `-randaugment` is the authors' later recipe in place of the learnt policy: two operations of
 magnitude 9, 17 for b5, 28 for b7 (their README; for b6 between the two, our choice).
 
+`efficientnet_lite0` to `lite4` have the same recipe, which their authors do not state (published
+top-1 accuracy of lite0: 75.1).
+
 Two things are derived and one differs. The batch is not stated: 0.256 is the code's 0.016 for 256
 images scaled to 4,096 (the code's own default is 2,048). BatchNorm spans 512 images: the code's
 groups of max(8, shards / 8) shards of 64. The paper held out 25,022 training images (minival) to
@@ -28,7 +31,19 @@ from typing import Any
 from jaxcnn.config.recipes import choose
 from jaxcnn.config.schema import Config, Data, Optim
 
-SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
+# tensorflow/tpu, models/official/efficientnet/lite: no gates, ReLU6, pixels (x - 127) / 128.
+LITE = {"lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}
+SIZES = {
+    "b0": 224,
+    "b1": 240,
+    "b2": 260,
+    "b3": 300,
+    "b4": 380,
+    "b5": 456,
+    "b6": 528,
+    "b7": 600,
+    **LITE,
+}
 NETWORKS = tuple(f"efficientnet_{b}" for b in SIZES)
 MAGNITUDES = {"b5": 17, "b6": 22, "b7": 28}  # of RandAugment; the smaller networks take 9
 VARIANTS = (
@@ -50,6 +65,8 @@ def get_config(variant: str = "efficientnet_b0") -> Config:
         interpolation="bicubic",
         augment=("flip", "autoaugment"),
     )
+    if size in LITE:
+        data |= {"mean": (127.0,), "std": (128.0,)}
     if recipe:
         data["augment"] = ("flip", "randaugment")
         data["randaugment"] = (2, MAGNITUDES.get(size, 9))

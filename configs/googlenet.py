@@ -29,6 +29,7 @@ VARIANTS = (
     "googlenet_bn",
     "googlenet_bn-modern",
     "googlenet_cifar10",
+    "googlenet_d2l",
 )
 CAFFE: dict[str, Any] = dict(
     name="caffe", learning_rate=0.01, momentum=0.9, weight_decay=2e-4, bias_rate=2.0, aux_weight=0.3
@@ -39,6 +40,8 @@ def get_config(variant: str = "googlenet") -> Config:
     network, recipe = choose(variant, VARIANTS, __file__)
     if network == "googlenet_cifar10":
         return cifar10()
+    if network == "googlenet_d2l":
+        return dive_into_deep_learning()
     if recipe == "modern":
         return modern(network)
     return quick() if recipe == "quick" else paper(network)
@@ -137,4 +140,13 @@ def cifar10() -> Config:
         ),
         eval_every=5,
         checkpoint_every=5,
+    )
+
+
+def dive_into_deep_learning() -> Config:
+    """The book's exercise on Fashion-MNIST enlarged to 96 pixels: plain SGD at 0.01, 10 epochs."""
+    return Config(
+        model="googlenet_d2l",
+        data=Data(name="fashion_mnist", batch_size=128, mean=(0.0,), std=(255.0,)),
+        optim=Optim(name="sgd", learning_rate=0.01, schedule="constant", epochs=10),
     )

@@ -1,12 +1,14 @@
-"""LeNet on handwritten digits (LeCun et al., Proc. IEEE 1998, sections II and III).
+"""LeNet on handwritten digits and on Fashion-MNIST (LeCun et al., Proc. IEEE 1998).
 
   python -m jaxcnn.main --config=configs/lenet.py --workdir=runs/digits    # under a minute
   python -m jaxcnn.main --config=configs/lenet.py:lenet5-mnist --workdir=runs/lenet5
   python -m jaxcnn.main --config=configs/lenet.py:lenet5-mnist-distort --workdir=runs/lenet5d
+  python -m jaxcnn.main --config=configs/lenet.py:lenet_d2l --workdir=runs/lenet_d2l
 
 The variant is NETWORK[-mnist][-distort], NETWORK one of lenet, lenet5, lenet_caffe: without -mnist
 on the few digits that come with the package, with -distort under the paper's distortions, which
-those few digits always need.
+those few digits always need. Sections II and III of the paper are meant below. `lenet_d2l` is Dive
+into Deep Learning's, with sigmoids, on Fashion-MNIST.
 
 Published test errors in % on MNIST: `lenet5` 0.95, and 0.8 with 540,000 distorted images (section
 III-B). What came out here is in docs/results.md.
@@ -25,12 +27,13 @@ from jaxcnn.errors import ConfigError
 # MNIST's 28x28 fields are centred in the network's 32x32, so that stroke ends stay inside C1's
 # receptive fields (section II-B).
 PAD = {"lenet": 2, "lenet5": 2, "lenet_caffe": 0}
-VARIANTS = tuple(
+DIGITS = tuple(
     f"{name}{data}{distort}"
     for name in PAD
     for data in ("", "-mnist")
     for distort in ("", "-distort")
 )
+VARIANTS = (*DIGITS, "lenet_d2l")
 # Section II-B: 0, the paper, becomes (0 - 20) / 200 = -0.1; 255, ink, (255 - 20) / 200 = 1.175.
 PAPER_MEAN, PAPER_STD = (20.0,), (200.0,)
 
@@ -40,8 +43,10 @@ def get_config(variant: str = "lenet") -> Config:
     if variant not in VARIANTS:
         raise ConfigError(
             f"configs/lenet.py has no variant {variant!r}; "
-            f"it is NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}"
+            f"it is lenet_d2l or NETWORK[-mnist][-distort], NETWORK one of {', '.join(PAD)}"
         )
+    if name == "lenet_d2l":
+        return dive_into_deep_learning()
     mnist, distort = "mnist" in parts, "distort" in parts
     config = recipe(name, mnist, distort)
     if name == "lenet5":
@@ -82,6 +87,15 @@ def as_published(config: Config) -> None:
     config.optim.loss = "lenet_map"
     config.optim.learning_rate = 0.003
     config.optim.weight_decay = 1e-4
+
+
+def dive_into_deep_learning() -> Config:
+    """The book's exercise on Fashion-MNIST: plain SGD at 0.1, 10 epochs."""
+    return Config(
+        model="lenet_d2l",
+        data=Data(name="fashion_mnist", batch_size=128, mean=(0.0,), std=(255.0,)),
+        optim=Optim(name="sgd", learning_rate=0.1, schedule="constant", epochs=10),
+    )
 
 
 def a_rate_a_weight(config: Config) -> None:

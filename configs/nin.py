@@ -1,4 +1,4 @@
-"""Network in Network on ImageNet and CIFAR-10 (Lin, Chen & Yan, ICLR 2014, section 4).
+"""Network in Network on ImageNet, CIFAR, SVHN and MNIST (Lin, Chen & Yan, ICLR 2014, section 4).
 
   python -m jaxcnn.main --config=configs/nin.py:nin_cifar10 --workdir=runs/nin_cifar10
   python -m jaxcnn.main --config=configs/nin.py:nin_cifar10-augmented --workdir=runs/nin_augmented
@@ -8,17 +8,23 @@
 
 Published test errors in %: `nin_cifar10` 10.41, with shifts and flips 8.81 (table 1). Table 5
 compares three heads on CIFAR-10: a linear layer (`-fc`) 11.59, with dropout (`-fc_dropout`) 10.88,
-and the mean of the maps 10.41. `nin`, the authors' file for Caffe and not in the paper, claims
-40.6 top-1. Measured here: not run.
+and the mean of the maps 10.41. `nin_cifar100` 35.68, `nin_svhn` 2.35, `nin_mnist` 0.47 (tables 2 to
+4). `nin`, the authors' file for Caffe and not in the paper, claims 40.6 top-1. Measured here: not
+run.
 
 Rates, decay and epochs on CIFAR-10 are those of the authors' cuda-convnet files
 (mavenlin/cuda-convnet, NIN/). Those multiply the gradient by `coeff` 0.1 and the weights' decay
 by the rate alone (weights.cuh), so that their rate of 1 with a decay of 1e-5 is a rate of 0.1
 with a decay of 1e-4, which their file for Caffe writes so.
 
-CIFAR-10 is contrast-normalised and whitened as the maxout networks' was (section 4.1). Two things
-are ours. `-augmented` shifts by up to 4 pixels; the paper does not say by how many. It shifts and
-flips before whitening, where the authors' stored images are whitened already.
+In the same way CIFAR-100's rate of 0.01, decay of 0.001 and `coeff` of 2 are a rate of 0.02 with a
+decay of 5e-4; its steps are CIFAR-10's, since the files have none. There is no file of rates for
+MNIST: CIFAR-10's are taken. On SVHN the paper trains on most of the 604,388 images of `train` and
+`extra` after local contrast normalisation; here on `train` after the global one.
+
+Both CIFAR sets are contrast-normalised and whitened as the maxout networks' were (section 4.1). Two
+things are ours. `-augmented` shifts by up to 4 pixels; the paper does not say by how many. It
+shifts and flips before whitening, where the authors' stored images are whitened already.
 """
 
 from jaxcnn.config.recipes import choose
@@ -31,12 +37,21 @@ VARIANTS = (
     "nin_cifar10-augmented",
     "nin_cifar10-fc",
     "nin_cifar10-fc_dropout",
+    "nin_cifar100",
+    "nin_svhn",
+    "nin_mnist",
     "nin_d2l",
 )
 # The fields of the network for the heads of table 5.
 HEADS = {
     "fc": "fc_head=True, fc_dropout_rate=0.0",
     "fc_dropout": "fc_head=True, fc_dropout_rate=0.5",
+}
+# Data set, its whitening, rate, decay, and the rates of single layers.
+SMALL = {
+    "nin_cifar100": ("cifar100", "zca", 0.02, 5e-4, ()),
+    "nin_svhn": ("svhn_cropped", "gcn", 0.1, 1e-4, ("cccp6=0.1",)),
+    "nin_mnist": ("mnist", "", 0.1, 1e-4, ("cccp6=0.1",)),
 }
 # The mean of every pixel, which the third command above writes.
 MEAN_IMAGE = "statistics/imagenet2012/mean_image.npy"
@@ -47,6 +62,8 @@ def get_config(variant: str = "nin") -> Config:
     if network == "nin_cifar10":
         augment = ("shift", "flip") if recipe == "augmented" else ()
         return cifar10(augment, head=HEADS.get(recipe, ""))
+    if network in SMALL:
+        return small(network, *SMALL[network])
     if network == "nin_d2l":
         return dive_into_deep_learning()
     return modern() if recipe == "modern" else caffe()
@@ -140,6 +157,18 @@ def cifar10(augment: tuple[str, ...], head: str) -> Config:
         eval_every=5,
         checkpoint_every=5,
     )
+
+
+def small(
+    network: str, data: str, whiten: str, rate: float, decay: float, layer_rates: tuple[str, ...]
+) -> Config:
+    """CIFAR-10's recipe with the rates of the authors' file for another set."""
+    config = cifar10((), head="")
+    config.model = network
+    config.data.name, config.data.whiten = data, whiten
+    config.optim.learning_rate, config.optim.weight_decay = rate, decay
+    config.optim.layer_rates = layer_rates
+    return config
 
 
 def dive_into_deep_learning() -> Config:

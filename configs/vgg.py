@@ -40,6 +40,7 @@ VARIANTS = (
     *BATCH_NORM,
     *(f"{name}-modern" for name in (*PAPER, *BATCH_NORM)),
     "vgg16_cifar10",
+    "vgg11_d2l",
 )
 # Training scale S, the rate, the run to start from, and its layers that section 3.1 leaves out.
 STAGES = {
@@ -56,6 +57,8 @@ def get_config(variant: str = "vgg16") -> Config:
         return modern(network)
     if network == "vgg16_cifar10":
         return cifar10()
+    if network == "vgg11_d2l":
+        return dive_into_deep_learning()
     return torchvision(network) if network in BATCH_NORM else paper(network, *STAGES[recipe])
 
 
@@ -164,4 +167,13 @@ def cifar10() -> Config:
         ),
         eval_every=5,
         checkpoint_every=5,
+    )
+
+
+def dive_into_deep_learning() -> Config:
+    """The book's exercise on Fashion-MNIST enlarged to 224 pixels: plain SGD at 0.01, 10 epochs."""
+    return Config(
+        model="vgg11_d2l",
+        data=Data(name="fashion_mnist", batch_size=128, mean=(0.0,), std=(255.0,)),
+        optim=Optim(name="sgd", learning_rate=0.01, schedule="constant", epochs=10),
     )

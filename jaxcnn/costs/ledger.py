@@ -73,6 +73,8 @@ GROUPS = (
     )),
     Group(f"{KRIZHEVSKY}, table 2", VAL, "ten_crop", NEEDS, (
         ("alexnet:alexnet", "40.7 / 18.2"), ("alexnet:alexnet", "38.1 / 16.4, five networks"),
+        ("alexnet:alexnet_6conv-finetune", "39.0 / 16.6"),
+        ("alexnet:alexnet_6conv-finetune", "36.7 / 15.4, two with five of alexnet"),
     )),
     Group(f"{KRIZHEVSKY}, table 1", TEST_2010, "ten_crop", NEEDS_2010, (
         ("alexnet:alexnet", "37.5 / 17.0"),
@@ -115,6 +117,15 @@ GROUPS = (
     )),
     Group(f"{LIN}, table 1", C10, "center", NOT_RUN, (
         ("nin:nin_cifar10", "10.41"), ("nin:nin_cifar10-augmented", "8.81"),
+    )),
+    Group(f"{LIN}, table 2", "CIFAR-100 test", "center", NOT_RUN, (
+        ("nin:nin_cifar100", "35.68"),
+    )),
+    Group(f"{LIN}, table 3", "SVHN test", "center", NOT_RUN, (
+        ("nin:nin_svhn", "2.35"),
+    )),
+    Group(f"{LIN}, table 4", "MNIST test", "center", NOT_RUN, (
+        ("nin:nin_mnist", "0.47"),
     )),
     Group(f"{LIN}, table 5", C10, "center", NOT_RUN, (
         ("nin:nin_cifar10-fc", "11.59"), ("nin:nin_cifar10-fc_dropout", "10.88"),
@@ -171,7 +182,9 @@ GROUPS = (
         ("inception:inception_resnet_v2", "19.9 / 4.9"),
     )),
     Group(f"{HE}, tables 2 to 4", VAL, "ten_crop", NEEDS, (
-        ("resnet:plain18", "27.94 top-1"), ("resnet:plain34", "28.54 / 10.02"),
+        ("resnet:resnet18_a", "27.88 top-1"), ("resnet:resnet34_a", "25.03 / 7.76"),
+        ("resnet:resnet34_c", "24.19 / 7.40"), ("resnet:plain18", "27.94 top-1"),
+        ("resnet:plain34", "28.54 / 10.02"),
         ("resnet:resnet34", "24.52 / 7.46"), ("resnet:resnet50_v1", "22.85 / 6.71"),
         ("resnet:resnet101_v1", "21.75 / 6.05"), ("resnet:resnet152_v1", "21.43 / 5.71"),
     )),
@@ -186,7 +199,8 @@ GROUPS = (
     )),
     Group(f"{HE}, table 6", C10, "center", NOT_RUN, (
         ("resnet:resnet20", "8.75"), ("resnet:resnet32", "7.51"), ("resnet:resnet44", "7.17"),
-        ("resnet:resnet56", "6.97"), ("resnet:resnet110", "6.43, best of five"),
+        ("resnet:resnet56", "6.97"), ("resnet:resnet1202", "7.93"),
+        ("resnet:resnet110", "6.43, best of five"),
     )),
     Group(TAN, VAL, "center", NEEDS, (
         ("efficientnet:efficientnet_b0", "accuracy 77.1 (76.3)"),

@@ -40,3 +40,12 @@ def test_crops_come_from_the_square_and_caffe_squeezes():
     frames = {name: config_of(f"alexnet:{name}").data.frame for name in ("alexnet", "caffenet")}
     assert frames == {"alexnet": "square", "caffenet": "warp"}
     assert config_of("zfnet:zfnet").data.frame == "square"
+
+
+def test_six_convolutions_are_fine_tuned_at_three_rates():
+    """layers-146-2012-2011: conv1 1e-4, fc1000 1e-2, the rest 1e-3, 54 epochs."""
+    optim = config_of("alexnet:alexnet_6conv-finetune").optim
+    multiples = dict(text.split("=") for text in optim.layer_rates)
+    rates = {name: optim.learning_rate * float(x) for name, x in multiples.items()}
+    assert rates == pytest.approx({"conv1": 1e-4, "fc8": 1e-2})
+    assert (optim.learning_rate, optim.epochs) == (1e-3, 54)

@@ -33,3 +33,16 @@ def test_cifar10_is_whitened_as_maxouts_was():
     """Section 4.1: global contrast normalisation and ZCA."""
     assert fields_of("nin:nin_cifar10", "data.whiten", "data.pixel_mean") == ("zca", "")
     assert fields_of("nin:nin", "data.frame") == ("warp",)
+
+
+def test_cifar100_is_what_the_code_makes_of_its_numbers():
+    """NIN/cifar-100_params: epsW 0.01, wc 0.001, coeff 2."""
+    rate, decay = fields_of("nin:nin_cifar100", "optim.learning_rate", "optim.weight_decay")
+    assert (rate, rate * decay) == (0.01 * 2, 0.01 * 0.001)
+    assert fields_of("nin:nin_cifar100", "optim.layer_rates") == ((),)
+
+
+def test_svhn_is_what_the_code_makes_of_its_numbers():
+    """NIN/svhn_params: as CIFAR-10's, with a tenth of the rate for cccp6."""
+    names = ("optim.learning_rate", "optim.weight_decay", "optim.layer_rates")
+    assert fields_of("nin:nin_svhn", *names) == (0.1, 1e-4, ("cccp6=0.1",))

@@ -43,3 +43,11 @@ def test_crops_come_from_the_whole_rectangle():
     """Section 3.4; VGG section 3.1."""
     assert config_of("resnet:resnet50_v1").data.frame == "rectangle"
     assert config_of("vgg:vgg16").data.frame == "rectangle"
+
+
+def test_networks_of_more_than_a_hundred_layers_warm_up():
+    """Section 4.2: 0.01 for about 400 iterations, then 0.1."""
+    for name in ("resnet110", "resnet1202", "plain110"):
+        assert config_of(f"resnet:{name}").optim.learning_rate == 0.01
+    for name in ("resnet56", "plain56"):
+        assert config_of(f"resnet:{name}").optim.learning_rate == 0.1

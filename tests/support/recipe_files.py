@@ -15,6 +15,8 @@ FOLDER = pathlib.Path(__file__).parent.parent.parent / "configs"
 EXAMPLES = {
     "imagenet2012": 1_281_167,
     "cifar10": 50_000,
+    "cifar100": 50_000,
+    "svhn_cropped": 73_257,
     "mnist": 60_000,
     "fashion_mnist": 60_000,
     "digits": 1442,
