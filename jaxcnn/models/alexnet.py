@@ -125,11 +125,11 @@ class AlexNet(nn.Module):
         window, stride, padding = self.stem
         return (side - 1) * stride + window - sum(padding)
 
-    def conv(self, x: Array, name: str, *shape: int, **fields: Any) -> Array:
-        """A convolution of shape (features, window) and its ReLU; fc6 has the name relu6."""
+    def conv(self, x: Array, name: str, features: int, window: int, **fields: Any) -> Array:
+        """A convolution and its ReLU; the name relu6 is that of fc6's."""
         fields = dict(kernel_init=self.kernel_init) | fields
         bias_init = ones if name in self.biased else zeros
-        layer = Conv(*shape, dtype=self.dtype, bias_init=bias_init, name=name, **fields)
+        layer = Conv(features, window, dtype=self.dtype, bias_init=bias_init, name=name, **fields)
         relu = "relu_conv6" if name == "conv6" else name.replace("conv", "relu")
         return ReLU(name=relu)(layer(x))
 

@@ -113,15 +113,17 @@ class NiN(nn.Module):
                 side = smallest_map(side, 3, 2, ceil=self.ceil)
         return side
 
-    def conv(self, x: Array, name: str, features: int | None, window: int, *geometry: int) -> Array:
-        """A convolution and its ReLU; `geometry` is stride and padding, the classes are None."""
+    def conv(
+        self, x: Array, name: str, features: int | None, window: int, **geometry: int
+    ) -> Array:
+        """A convolution and its ReLU, with a map for each class where `features` is None."""
         layer = Conv(
             features or self.num_classes,
             window,
-            *geometry,
             dtype=self.dtype,
             kernel_init=self.inits.get(name, self.kernel_init),
             name=name,
+            **geometry,
         )
         return ReLU(name=f"relu_{name}")(layer(x))
 
@@ -135,10 +137,10 @@ class NiN(nn.Module):
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, self.smallest_image(), type(self).__name__)
         x = images.astype(self.dtype)
-        for i, ((first, second, *third), *geometry) in enumerate(self.stages, 1):
+        for i, ((first, second, *third), window, stride, padding) in enumerate(self.stages, 1):
             if i > 1:
                 x = self.transition(x, i - 1, train)  # [B,27,27,96], [B,13,13,256], [B,6,6,384]
-            x = self.conv(x, f"conv{i}", first, *geometry)
+            x = self.conv(x, f"conv{i}", first, window, stride=stride, padding=padding)
             # [B,54,54,96], [B,27,27,256], [B,13,13,384], [B,6,6,1024]
             x = self.conv(x, f"cccp{2 * i - 1}", second, 1)
             if i == len(self.stages) and not self.fc_head:

@@ -47,9 +47,9 @@ def traced(name):
     It is a forward pass of training in which nothing is dropped: dropout's random numbers have a
     maximum with zero of their own.
     """
-    model = create_model(name, **SHORTER.get(list_models()[name], {}))
-    rates = [f for f in model.__dataclass_fields__ if re.search(r"(dropout|depth)_rate$", f)]
-    model = model.clone(**dict.fromkeys(rates, 0.0))
+    fields = create_model(name).__dataclass_fields__
+    rates = {f: 0.0 for f in fields if re.search(r"(dropout|depth)_rate$", f)}
+    model = create_model(name, **SHORTER.get(list_models()[name], {}), **rates)
     images = jax.ShapeDtypeStruct((2, *model.input_shape), jnp.float32)
     variables = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), images)
     called = []
