@@ -154,8 +154,8 @@ def constant_along(const: Const, axes: tuple[int, ...]) -> np.ndarray:
     """The numbers of `const` with physical `axes`; leading axes of one entry are left out."""
     others = tuple(a for a in range(const.data.ndim) if a not in axes)
     data = const.data.transpose((*others, *axes)).reshape([const.data.shape[a] for a in axes])
-    while data.ndim and data.shape[0] == 1:
-        data = data[0]
+    leading = next((i for i, n in enumerate(data.shape) if n != 1), data.ndim)
+    data = data.reshape(data.shape[leading:])
     return np.require(data, requirements="C")
 
 

@@ -72,7 +72,7 @@ def _handle(graph: Graph, equation: Any, inputs: list[Any], scope: str) -> Any:
     name, p = equation.primitive.name, equation.params
     shape = equation.outvars[0].aval.shape
     graph.scope = scope.partition("/")[2] or scope
-    given = [
+    given: list[Any] = [
         x if isinstance(x, Value | Const) else Const(np.asarray(x), np.shape(x)) for x in inputs
     ]
     if name == "broadcast_in_dim":
