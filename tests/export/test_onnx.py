@@ -22,7 +22,7 @@ from jaxcnn.errors import ExportError
 from jaxcnn.export import bundle, onnx_file, portable
 from jaxcnn.export.bundle import Form, Source
 from jaxcnn.export.onnx import to_onnx
-from jaxcnn.layers.basic import AvgPool, LocalResponseNorm
+from jaxcnn.layers import AvgPool, LocalResponseNorm
 from jaxcnn.models import list_models
 from jaxcnn.weights.ports import PORTS
 
