@@ -34,7 +34,7 @@ def write(source: Source, folder: pathlib.Path) -> str:
     name, port = port_of(source.metadata)
     fields = port_fields(source.metadata)
     state = to_arrays(name, source.variables, **fields)
-    state = {key: np.ascontiguousarray(value) for key, value in state.items()}
+    state = {key: np.require(value, requirements="C") for key, value in state.items()}
     facts = {
         "format": "pt",  # whose layouts and names these are
         "library": port.library,

@@ -26,11 +26,11 @@ def export_stablehlo(source: Source, out: str | pathlib.Path, form: Form) -> dic
     bundle.needs("flatbuffers", "safetensors")
     from safetensors.numpy import save_file
 
-    flat: dict[str, np.ndarray] = flatten_dict(source.variables, sep="/")
+    flat: dict[str, Any] = flatten_dict(source.variables, sep="/")
     exported = program(source, form, flat)
     with bundle.whole_folder(out) as folder:
         (folder / "model.stablehlo").write_bytes(exported.serialize())
-        weights = {name: np.ascontiguousarray(array) for name, array in flat.items()}
+        weights = {name: np.require(array, requirements="C") for name, array in flat.items()}
         save_file(weights, folder / "variables.safetensors")
         (folder / "variables.safetensors").chmod(0o644)
         shutil.copyfile(RUNNER, folder / "run.py")
