@@ -1,6 +1,7 @@
 """Two-dimensional convolution of NHWC images by HWIO kernels, and the choice of its form."""
 
 from functools import partial
+from typing import Any
 
 import jax
 from jax import lax
@@ -58,7 +59,7 @@ def conv2d(
     return _apply(x, kernel, geometry, lowering)
 
 
-def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding: Padding) -> Pads:
+def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding: Any) -> Pads:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
     top, left = (padding, padding) if isinstance(padding, int) else padding

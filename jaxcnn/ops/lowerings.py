@@ -46,20 +46,41 @@ class Lowering(NamedTuple):
 
 def direct(x: Array, kernel: Array, g: Geometry) -> Array:
     """XLA's own convolution."""
+    pads = g.pads
+    if any(_gradient_aborts(g, axis) for axis in (0, 1)):
+        x, pads = _padded(x, pads), ((0, 0), (0, 0))
     return lax.conv_general_dilated(
         x,
         kernel,
         g.strides,
-        g.pads,
+        pads,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=g.groups,
     )
 
 
+def _gradient_aborts(g: Geometry, axis: int) -> bool:
+    """Whether XLA may abort the process over the gradient of the images of a convolution.
+
+    That gradient is a convolution over a map spread by the stride. Where it has along one axis a
+    kernel of 2, a stride of 2 and no padding, XLA takes it for an axis of groups when it exchanges
+    image and kernel, which it does for a kernel larger than the image (SwapConvOperands in the
+    AlgebraicSimplifier of jaxlib 0.10.2). A map padded beforehand gives that gradient a padding.
+    """
+    taken = 2 * (g.out[axis] - 1)
+    narrow = (g.kernel[axis], g.strides[axis], g.pads[axis][0]) == (2, 2, 1)
+    return narrow and g.x[axis + 1] == taken
+
+
+def _padded(x: Array, pads: Pads) -> Array:
+    """x [B, H, W, C] with zeros around the map."""
+    zero = np.zeros((), x.dtype)
+    return lax.pad(x, zero, ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
+
+
 def matmul(x: Array, kernel: Array, g: Geometry) -> Array:
     """A 1x1 convolution as one matrix product over all pixels that its stride takes."""
-    zero = np.zeros((), x.dtype)
-    x = lax.pad(x, zero, ((0, 0, 0), (*g.pads[0], 0), (*g.pads[1], 0), (0, 0, 0)))
+    x = _padded(x, g.pads)
     x = x[:, :: g.strides[0], :: g.strides[1]]  # [B, H', W', C]
     c, f = g.kernel[2:]
     return (x.reshape(-1, c) @ kernel.reshape(c, f)).reshape(*x.shape[:3], f)  # [B, H', W', F]
@@ -150,8 +171,7 @@ def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
         piece, examples = rows, b
     else:
         piece, examples = max(1, min(rows, PIECE // columns)), 1
-    zero = np.zeros((), x.dtype)
-    x = lax.pad(x, zero, ((0, 0, 0), (*g.pads[0], 0), (*g.pads[1], 0), (0, 0, 0)))
+    x = _padded(x, g.pads)
     (stride, _), kh = g.strides, g.kernel[0]
     total: Any = None
     for example in range(0, b, examples):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import export, lax
+from jax.core import max_dim
 
 from jaxcnn.ops import parallel
 from jaxcnn.ops.target import ANY, current_target
@@ -119,7 +120,7 @@ def batch_norm_train(
     y, mean, var = outputs  # [G, g, ..., C]; [G, C] twice
     count = _count(grouped)
     # From the biased variance to the unbiased one.
-    correction = count / jax.core.max_dim(count - 1, 1)
+    correction = count / max_dim(count - 1, 1)
     return (
         y.reshape(x.shape),  # [B, ..., C]
         jnp.mean(mean, axis=0),  # [C]
@@ -131,8 +132,8 @@ def _group_size(batch: Any, group_size: int) -> Any:
     """How many examples of the batch, which may be symbolic, are one group."""
     if batch == 0:
         raise ValueError(
-            "an empty batch has no statistics for BatchNorm: give one example or more, or normalise "
-            "by running statistics"
+            "an empty batch has no statistics for BatchNorm: give one example or more, or "
+            "normalise by running statistics"
         )
     if not group_size:
         return batch

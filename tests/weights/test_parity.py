@@ -143,8 +143,12 @@ def test_training_mode_and_gradients(name, devices):
 
 
 def assert_same_gradients(found: Any, expected: Any) -> None:
-    """All together to 5e-3 in norm, each array to 3e-2; googlenet_bn with its many poolings comes to 2e-3, resnet18 to 2e-6.
+    """All gradients together agree to 1e-2 in norm, and each array to 3e-2.
 
+    Found from float64: resnet18 and alexnet_owt 1e-6; vgg11_bn 1.2e-6 on one device and 1.2e-3 on
+    eight; googlenet_bn 8e-4 and 1.3e-3. PyTorch's own float32 gradients lie 1.2e-3 (vgg11_bn) and
+    1.7e-3 (googlenet_bn) from its float64 ones, and two computations in float32 up to 6e-3 from
+    each other.
     A unit whose input rounds to another side of ReLU's kink, or another winner of a pooling window,
     moves single gradients by more than rounding does. A bias in front of BatchNorm has gradient
     zero but for rounding: it is judged by the norm of the whole gradient.
@@ -156,7 +160,7 @@ def assert_same_gradients(found: Any, expected: Any) -> None:
     )
     pairs = jax.tree_util.tree_leaves_with_path(norms, is_leaf=lambda node: isinstance(node, tuple))
     error, size = (float(np.linalg.norm([pair[i] for _, pair in pairs])) for i in (0, 1))
-    assert error < 5e-3 * size
+    assert error < 1e-2 * size
     for path, (leaf_error, leaf_size) in pairs:
         assert leaf_error < 3e-2 * leaf_size + 1e-5 * size, jax.tree_util.keystr(path)
 
@@ -168,7 +172,7 @@ def theirs_of_lite(entry: str) -> int:
 
 
 def published(name: str, entry: str) -> tuple[int, float, str, Any, Any, str]:
-    """(size, crop fraction, interpolation, mean, std, file) as the weights' publisher states them."""
+    """(size, crop fraction, interpolation, mean, std, file) as the publisher states them."""
     _, torchvision, timm = torch_models.load_torch()
     port = PORTS[name]
     if port.library == "timm":
