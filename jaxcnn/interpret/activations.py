@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
-from jaxcnn.errors import ConfigError, nearest
+from jaxcnn.errors import ConfigError, did_you_mean
 
 Array = jax.Array
 # What is explained: a class for each image [B], or a function of the logits [B, K] -> [B].
@@ -52,7 +52,7 @@ def check_layer(shapes: dict[str, tuple], layer: str) -> str:
     `shapes`."""
     if layer not in shapes:
         raise ConfigError(
-            f"there is no layer {layer!r}{nearest(layer, shapes)}; there are {', '.join(shapes)}"
+            f"there is no layer {layer!r}{did_you_mean(layer, shapes)}; there are {', '.join(shapes)}"
         )
     return layer
 

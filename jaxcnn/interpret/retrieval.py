@@ -14,9 +14,11 @@ import numpy as np
 
 from jaxcnn.checkpoint.variables import load
 from jaxcnn.config.schema import Data
+from jaxcnn.data.images.views import to_pixels
 from jaxcnn.data.pipeline.stream import batches
+from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.open import open_source
-from jaxcnn.errors import DataError
+from jaxcnn.errors import DataError, one_line
 from jaxcnn.interpret.activations import FEATURES, capture, check_layer, layer_shapes
 
 Array = jax.Array
@@ -25,13 +27,17 @@ CHUNK = 16_384  # rows of a table that are compared with the queries at a time
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Features [N, D] of the images of a split, with what each image is."""
+    """Features [N, D] of the images of a split, with what each image is and where it lies."""
 
     features: np.ndarray  # float32 [N, D]
     labels: np.ndarray  # int32 [N]
     keys: np.ndarray  # str [N]: how the dataset calls the image
+    records: np.ndarray  # int64 [N]: its place in the split
     class_names: tuple[str, ...]
     layer: str
+    dataset: str = ""
+    data_dir: str = ""
+    split: str = ""
 
     def save(self, path: str | pathlib.Path) -> pathlib.Path:
         """Writes the table as an uncompressed .npz, so that `load` need not read it whole."""
@@ -39,12 +45,10 @@ class Table:
         if path.suffix != ".npz":
             raise DataError(f"{path} does not end in .npz, which tables of features are saved as")
         partial = path.with_name(f"{path.stem}.partial.npz")
+        arrays = {name: np.asarray(value) for name, value in vars(self).items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(
-                partial, features=self.features, labels=self.labels, keys=self.keys,
-                class_names=np.asarray(self.class_names), layer=np.asarray(self.layer),
-            )  # fmt: skip
+            np.savez(partial, **arrays)  # type: ignore[arg-type]
             partial.replace(path)
         except OSError as error:
             raise DataError(f"the table {path} cannot be written: {error.strerror}") from None
@@ -53,21 +57,28 @@ class Table:
     @classmethod
     def load(cls, path: str | pathlib.Path) -> "Table":
         """Reads what `save` wrote; `features` stay on disk and are read as they are used."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "features"]
         try:
             with np.load(path, allow_pickle=False) as stored:
-                small = {name: stored[name] for name in ("labels", "keys", "class_names", "layer")}
+                small = {name: stored[name] for name in names}
             features = _mapped(pathlib.Path(path), "features.npy")
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
-                f"{path} is no table of features ({error}); scripts/visualize.py features --save writes one"
+                f"{path} is no table of features ({one_line(error)}); "
+                "scripts/visualize.py features --save writes one"
             ) from None
-        return cls(
-            features=features,
-            labels=small["labels"],
-            keys=small["keys"],
-            class_names=tuple(map(str, small["class_names"])),
-            layer=str(small["layer"]),
-        )
+        texts = {name: str(small[name]) for name in ("layer", "dataset", "data_dir", "split")}
+        class_names = tuple(map(str, small["class_names"]))
+        return cls(**small | texts | {"class_names": class_names, "features": features})
+
+    def image(self, row: int) -> np.ndarray:
+        """The image of a row, uint8 [H, W, 3], read from its dataset again."""
+        example = self._source[int(self.records[row])]
+        return to_pixels(example.image, 3, example.key)
+
+    @functools.cached_property
+    def _source(self) -> Source:
+        return open_source(Data(name=self.dataset, data_dir=self.data_dir), self.split)
 
 
 def _mapped(path: pathlib.Path, member: str) -> np.ndarray:
@@ -131,17 +142,17 @@ def features(
         if progress:
             progress(sum(map(len, records)), len(source))
     indices = np.concatenate(records)
-    keys = [
-        example.key
-        for start in range(0, len(indices), 256)
-        for example in source.fetch(indices[start : start + 256])
-    ]
+    pieces = [indices[start : start + 256] for start in range(0, len(indices), 256)]
     return Table(
         features=np.concatenate(rows),
         labels=np.concatenate(labels),
-        keys=np.asarray(keys),
+        keys=np.asarray([example.key for piece in pieces for example in source.fetch(piece)]),
+        records=indices.astype(np.int64),
         class_names=tuple(source.class_names),
         layer=layer,
+        dataset=data.name,
+        data_dir=data.data_dir,
+        split=split,
     )
 
 

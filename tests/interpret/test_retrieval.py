@@ -1,5 +1,7 @@
 """Tables of features, and what is done with them, against scikit-learn."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -16,7 +18,8 @@ def cloud(n=400, d=24, classes=3, seed=0):
     centres = np.random.default_rng(9).standard_normal((classes, d))
     features = (centres[labels] + 0.8 * rng.standard_normal((n, d))).astype(np.float32)
     names = tuple("abc"[:classes])
-    return Table(features, labels, np.array([f"image {i}" for i in range(n)]), names, "fc7")
+    keys = np.array([f"image {i}" for i in range(n)])
+    return Table(features, labels, keys, np.arange(n), names, "fc7")
 
 
 def test_neighbours_are_those_of_a_brute_force_search_over_any_number_of_pieces():
@@ -70,5 +73,5 @@ def test_classifiers_on_features():
     theirs = KNeighborsClassifier(1).fit(train.features, train.labels)
     assert knn_accuracy(train, test, 1) == pytest.approx(theirs.score(test.features, test.labels))
     assert knn_accuracy(train, test, 15) > 0.8 and linear_probe(train, test) > 0.8
-    shuffled = Table(test.features, np.roll(test.labels, 7), test.keys, test.class_names, "fc7")
+    shuffled = dataclasses.replace(test, labels=np.roll(test.labels, 7))
     assert linear_probe(train, shuffled) < 0.6
