@@ -19,37 +19,41 @@ from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.activations import Targets, target_scores
 
 Array = jax.Array
-Rule = Callable[[Array, Array], Array]  # (gradient from above, the ReLU's input) -> gradient below
+# (gradient from above, where the ReLU's input lies between its bends) -> gradient below
+Rule = Callable[[Array, Array], Array]
 
 
-def guided(gradient: Array, inputs: Array) -> Array:
+def guided(gradient: Array, active: Array) -> Array:
     """Guided backpropagation (Springenberg et al. 2015, figure 1): positive gradients through
     positive inputs."""
-    return jnp.where(inputs > 0, jnp.maximum(gradient, 0), 0)
+    return jnp.where(active, jnp.maximum(gradient, 0), 0)
 
 
-def deconvolved(gradient: Array, inputs: Array) -> Array:
+def deconvolved(gradient: Array, active: Array) -> Array:
     """The deconvnet's rule (Zeiler & Fergus 2014, section 2.1): positive gradients, whatever the
     inputs were."""
-    del inputs
+    del active
     return jnp.maximum(gradient, 0)
 
 
+RECTIFIERS = (layers.ReLU, layers.ReLU6)
 RULES: dict[str, Rule | None] = {"gradient": None, "guided": guided, "deconv": deconvolved}
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _relu(rule: Rule, inputs: Array) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _relu(rule: Rule, top: float, inputs: Array) -> Array:
+    """min(max(x, 0), top), with `rule` in place of its gradient."""
     del rule
-    return jnp.maximum(inputs, 0)
+    return jnp.clip(inputs, 0, top)
 
 
-def _relu_forward(rule: Rule, inputs: Array) -> tuple[Array, Array]:
-    return _relu(rule, inputs), inputs
+def _relu_forward(rule: Rule, top: float, inputs: Array) -> tuple[Array, Array]:
+    return _relu(rule, top, inputs), (inputs > 0) & (inputs < top)
 
 
-def _relu_backward(rule: Rule, inputs: Array, gradient: Array) -> tuple[Array]:
-    return (rule(gradient, inputs),)
+def _relu_backward(rule: Rule, top: float, active: Array, gradient: Array) -> tuple[Array]:
+    del top
+    return (rule(gradient, active),)
 
 
 _relu.defvjp(_relu_forward, _relu_backward)
@@ -64,11 +68,11 @@ def with_rule(rule: Rule | None, found: list[str] | None = None) -> Callable[...
 
     def run(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
         module = context.module
-        if isinstance(module, layers.ReLU) and context.method_name == "__call__":
+        if isinstance(module, RECTIFIERS) and context.method_name == "__call__":
             if found is not None:
                 found.append("/".join(module.path))
             if rule is not None:
-                return _relu(rule, *args)
+                return _relu(rule, 6.0 if isinstance(module, layers.ReLU6) else jnp.inf, *args)
         return method(*args, **kwargs)
 
     return run

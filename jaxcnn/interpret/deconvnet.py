@@ -139,7 +139,7 @@ def receptive_box(
                 args[0], module.window, module.stride, padding=module.padding, ceil=module.ceil
             )
         transparent = (layers.BatchNorm, layers.LocalResponseNorm, layers.SqueezeExcite)
-        if isinstance(module, (*transparent, *layers.ACTIVATIONS)):
+        if isinstance(module, (*transparent, layers.Activation)):
             return args[0]
         return method(*args, **kwargs)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from jaxcnn.checkpoint.variables import load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.data.images.views import eval_view, to_pixels, view_box
+from jaxcnn.data.images.views import eval_view, to_pixels
 from jaxcnn.errors import CheckpointError, ConfigError, DataError
 from jaxcnn.weights.labels import readable
 
@@ -103,6 +103,28 @@ class Viewer:
         """A map [h, w] of image `row` in that file's pixels: float32 [H, W], NaN where the network
         sees nothing."""
         return place(heat, seen.originals[row].shape[:2], self.preprocess)
+
+
+def view_box(size: tuple[int, int], preprocess: Preprocess) -> tuple[float, float, float, float]:
+    """(top, left, height, width) of what evaluation cuts out of an image [H, W], in its pixels.
+
+    The background that `preprocess.pad` adds around the cut is not part of it.
+    """
+    short, inner = preprocess.resized, preprocess.inner
+    height, width = size
+    if preprocess.frame == "warp":
+        scaled = short, short
+    elif height < width:
+        scaled = short, max(short, int(short * width / height))
+    else:
+        scaled = max(short, int(short * height / width)), short
+    frame = (short, short) if preprocess.frame == "square" else scaled
+    # A square frame lies in the middle of the scaled image, the cut in the middle of the frame.
+    top, left = (
+        round((s - f) / 2) + round((f - inner) / 2) for s, f in zip(scaled, frame, strict=True)
+    )
+    down, across = height / scaled[0], width / scaled[1]
+    return top * down, left * across, inner * down, inner * across
 
 
 def synonyms(name: str) -> set[str]:
