@@ -6,9 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch_models
-from networks import build
+from networks import build, close, without_biases
 from scipy.stats import spearmanr
-from test_class_activation import close, without_biases
 
 from jaxcnn import weights
 from jaxcnn.errors import ConfigError

@@ -1,11 +1,10 @@
 """Class activation maps: the identities that tie them to the logits, and a channel-by-channel
 ablation."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import build
+from networks import build, close, without_biases
 
 from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.activations import FEATURES, capture, gradient_at, with_layer_changed
@@ -27,12 +26,6 @@ SLOW = {
     "inception_v3": {"num_classes": 7},
     "googlenet_bn": {"num_classes": 7},
 }
-
-
-def close(found, expected, limit=1e-5):
-    found, expected = np.asarray(found), np.asarray(expected)
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= limit * max(1.0, np.abs(expected).max())
 
 
 def identities(name, fields, size):
@@ -61,12 +54,6 @@ def test_maps_average_to_logits_and_grad_cam_is_cam(name, size):
 @pytest.mark.parametrize("size", [(224, 224), (256, 320)])
 def test_maps_average_to_logits_at_the_native_size(name, size):
     identities(name, SLOW[name], size)
-
-
-def without_biases(variables):
-    return jax.tree_util.tree_map_with_path(
-        lambda path, x: np.zeros_like(x) if path[-1].key == "bias" else x, variables
-    )
 
 
 def test_without_biases_the_map_of_hires_cam_sums_to_the_logit():
