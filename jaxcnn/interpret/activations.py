@@ -6,6 +6,7 @@ activations are modules without parameters and have paths too ("pool5", "relu5_3
 the last map before the head.
 """
 
+import collections
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,20 +32,21 @@ def layer_shapes(model: nn.Module, variables: Any, shape: Sequence[int]) -> dict
     Nothing is computed. Modules that give no single array (or several calls of one module) are left
     out.
     """
+    shapes: dict[str, tuple] = {}
+    calls: collections.Counter[str] = collections.Counter()
+
+    def record(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
+        output = method(*args, **kwargs)
+        path = "/".join(context.module.path)
+        if path and context.method_name == "__call__" and hasattr(output, "shape"):
+            shapes[path] = tuple(output.shape)
+            calls[path] += 1
+        return output
+
     images = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
-
-    def run(variables: Any, images: Array) -> Any:
-        return model.apply(
-            variables, images, train=False, capture_intermediates=True, mutable=["intermediates"]
-        )
-
-    kept = jax.eval_shape(run, variables, images)[1]["intermediates"]
-    shapes = {}
-    for path, calls in flatten_dict(kept, sep="/").items():
-        name = path.removesuffix("__call__").removesuffix("/")
-        if name and len(calls) == 1 and hasattr(calls[0], "shape"):
-            shapes[name] = tuple(calls[0].shape)
-    return shapes
+    with nn.intercept_methods(record):
+        jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    return {path: shape for path, shape in shapes.items() if calls[path] == 1}
 
 
 def check_layer(shapes: dict[str, tuple], layer: str) -> str:

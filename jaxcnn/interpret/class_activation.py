@@ -194,7 +194,7 @@ def _without(
 
     def score(number: Array) -> Array:
         def switch_off(output: Array) -> Array:
-            return output * (jnp.arange(output.shape[-1]) != number)
+            return jnp.where(jnp.arange(output.shape[-1]) == number, 0, output)
 
         logits = with_layer_changed(model, variables, images, layer, switch_off)
         return target_scores(logits, function or classes)

@@ -8,7 +8,7 @@ normalisation is passed straight through.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -46,7 +46,7 @@ def _project(
     model: nn.Module, layer: str, rule: Rule, variables: Any, images: Array, channels: Array
 ) -> Array:
     def activations(images: Array) -> Array:
-        return _output_of(model, variables, images, layer, rule)
+        return _output_of(model, variables, images, layer, with_rule(rule))
 
     maps, back = jax.vjp(activations, images)  # [B, h, w, C]
     chosen = jax.nn.one_hot(channels, maps.shape[3], dtype=maps.dtype)[:, None, None, :]
@@ -62,8 +62,10 @@ class _Reached(Exception):
     """Ends a forward pass at the layer that is looked for."""
 
 
-def _output_of(model: nn.Module, variables: Any, images: Array, layer: str, rule: Rule) -> Array:
-    """The output of `layer` [B, h, w, C]; what comes behind it is not computed."""
+def _output_of(
+    model: nn.Module, variables: Any, images: Array, layer: str, inner: Callable[..., Any]
+) -> Array:
+    """The output of `layer` [B, h, w, C] under the interceptor `inner`; what follows is not run."""
     kept: list[Array] = []
 
     def run(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
@@ -77,7 +79,7 @@ def _output_of(model: nn.Module, variables: Any, images: Array, layer: str, rule
         return output
 
     try:
-        with nn.intercept_methods(run), nn.intercept_methods(with_rule(rule)):
+        with nn.intercept_methods(run), nn.intercept_methods(inner):
             model.apply(variables, images, train=False)
     except _Reached:
         pass
@@ -144,9 +146,7 @@ def receptive_box(
         return method(*args, **kwargs)
 
     def value(image: Array) -> Array:
-        with nn.intercept_methods(seen):
-            maps = _output_of(model, ones, image[None], layer, deconvolved)
-        return jnp.sum(maps[0, row, column])
+        return jnp.sum(_output_of(model, ones, image[None], layer, seen)[0, row, column])
 
     with ops.portable():
         gradient = np.asarray(jax.grad(value)(jnp.ones(shape, jnp.float32)))

@@ -47,7 +47,7 @@ def test_captured_maps_are_those_of_torchvisions_feature_extractor(name):
 def test_a_gradient_is_that_of_finite_differences():
     model, variables, images = build("lenet", (3, 32, 32, 1))
     classes = jnp.asarray([1, 5, 9])
-    activation, gradient = gradient_at(model, variables, jnp.asarray(images), "conv2", classes)
+    activation, gradient = gradient_at(model, variables, jnp.asarray(images), "C3", classes)
     assert activation.shape == gradient.shape == (3, 10, 10, 16)
     from jaxcnn.interpret.activations import with_layer_changed
 
@@ -56,7 +56,7 @@ def test_a_gradient_is_that_of_finite_differences():
 
     def scores(sign):
         changed = with_layer_changed(
-            model, variables, jnp.asarray(images), "conv2", lambda x: x + sign * step * direction
+            model, variables, jnp.asarray(images), "C3", lambda x: x + sign * step * direction
         )
         return np.asarray(changed)[np.arange(3), np.asarray(classes)].astype(np.float64)
 
@@ -67,16 +67,16 @@ def test_a_gradient_is_that_of_finite_differences():
 
 def test_targets_may_be_a_function_of_the_logits():
     model, variables, images = build("lenet", (2, 32, 32, 1))
-    by_number = gradient_at(model, variables, jnp.asarray(images), "conv1", [3, 3])[1]
+    by_number = gradient_at(model, variables, jnp.asarray(images), "C1", [3, 3])[1]
     by_function = gradient_at(
-        model, variables, jnp.asarray(images), "conv1", lambda logits: logits[:, 3]
+        model, variables, jnp.asarray(images), "C1", lambda logits: logits[:, 3]
     )[1]
     np.testing.assert_array_equal(by_number, by_function)
 
 
 def test_a_wrong_layer_is_one_sentence_that_lists_those_there_are():
     model, variables, images = build("lenet", (1, 32, 32, 1))
-    with pytest.raises(ConfigError, match=r"no layer 'conv9'.*conv1.*conv2"):
+    with pytest.raises(ConfigError, match=r"no layer 'conv9'.*C1.*C3"):
         capture(model, variables, jnp.asarray(images), ["conv9"])
 
 

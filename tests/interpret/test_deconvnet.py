@@ -70,9 +70,9 @@ def test_receptive_boxes_of_alexnet(layer, row, column, box):
 
 def test_the_strongest_patches_come_first_and_one_an_image():
     model, variables, images = build("lenet", (7, 32, 32, 1))
-    maps = np.asarray(capture(model, variables, jnp.asarray(images), ["conv2"])["conv2"])
+    maps = np.asarray(capture(model, variables, jnp.asarray(images), ["C3"])["C3"])
     batches = [jnp.asarray(images[:3]), jnp.asarray(images[3:])]
-    found = top_patches(model, variables, batches, "conv2", channels=[0, 9], most=4)
+    found = top_patches(model, variables, batches, "C3", channels=[0, 9], most=4)
     for channel in (0, 9):
         strongest = maps[..., channel].reshape(7, -1).max(axis=1)
         order = np.argsort(-strongest)[:4]
