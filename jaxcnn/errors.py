@@ -1,23 +1,35 @@
-"""Every error that a user can cause, one class a kind of failure, each with the exit code of the command that ends by it.
+"""Every error that a user can cause: one class for each kind of failure.
 
-The message of each is one sentence for the user: what was found and where, what was expected, what to do next.
+The message of each is one sentence for the user: what was found and where, what was expected, and
+what to do next. Each class knows the exit code of a command that ends by it, so that a command line
+needs a single `except JaxcnnError`.
 """
 
-# Exit codes, as in README. 75 is EX_TEMPFAIL of sysexits.h: the same command goes on.
+import difflib
+from collections.abc import Iterable
+
+# Exit codes, as README documents them. 75 is EX_TEMPFAIL of sysexits.h: the same command goes on.
 DONE, FAILED, USAGE, STOPPED, KILLED = 0, 1, 2, 75, 130
 
 
-def printable(text: str) -> str:
-    """`text` with control characters written as escapes: names of files come from anywhere and could move a cursor."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 class JaxcnnError(Exception):
-    """The base of all errors of this package; `exit_code` is what a command that ends by it returns."""
+    """The base of all errors of this package."""
 
     exit_code = FAILED
+    # Whether all processes of a run end by this error at the same step: then one of them says it,
+    # and none has to end the others.
+    together = False
+
+    @property
+    def sentence(self) -> str:
+        """What a command that ends by this error says on stderr."""
+        return f"error: {self}"
+
+
+class UsageError(JaxcnnError, ValueError):
+    """A command line that cannot work: a flag that is missing, unknown or of the wrong form."""
+
+    exit_code = USAGE
 
 
 class ConfigError(JaxcnnError, ValueError):
@@ -27,7 +39,10 @@ class ConfigError(JaxcnnError, ValueError):
 
 
 class DataError(JaxcnnError, ValueError):
-    """Data that is missing, damaged or of another kind than was asked for; the message names the file or record."""
+    """Data that is missing, damaged or of another kind than was asked for.
+
+    The message names the file or record.
+    """
 
     exit_code = USAGE
 
@@ -36,7 +51,10 @@ class DataError(JaxcnnError, ValueError):
 
 
 class UnreadableError(DataError):
-    """A file that was there and cannot be read any more: a fault of the disk or the mount, so another try is worth it."""
+    """A file that was there and cannot be read any more.
+
+    The disk or the mount fails, so another try is worth it.
+    """
 
     exit_code = FAILED
 
@@ -47,8 +65,18 @@ class StartError(JaxcnnError, RuntimeError):
     exit_code = USAGE
 
 
+class NoStartError(StartError):
+    """Processes that did not all come within the time they had; another try is worth it."""
+
+    exit_code = FAILED
+
+
 class CheckpointError(JaxcnnError, RuntimeError):
     """A checkpoint that cannot be written or read."""
+
+
+class WriteError(JaxcnnError, OSError):
+    """A file of a run that cannot be written: the disk is full, or its file system is gone."""
 
 
 class RunError(JaxcnnError, RuntimeError):
@@ -59,7 +87,73 @@ class Diverged(RunError):
     """A run whose loss is no longer a finite number."""
 
 
+class Stalled(RunError):
+    """A run in which nothing has moved for too long."""
+
+
+class DeviceMemoryError(RunError):
+    """A run that does not fit into the memory of its devices."""
+
+
+class LostProcess(RunError):
+    """A run whose processes cannot reach each other any more."""
+
+
 class Interrupted(JaxcnnError, RuntimeError):
     """A run that was asked to stop and has saved its state; the same command resumes it."""
 
     exit_code = STOPPED
+    together = True
+
+    @property
+    def sentence(self) -> str:
+        """What was asked for has been done, so this is not called an error."""
+        return str(self)
+
+
+def printable(text: str) -> str:
+    """Writes control characters as escapes.
+
+    Names of files come from anywhere and could move a cursor.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(error: BaseException | str, limit: int = 200) -> str:
+    """Fits the text of a library's error into a sentence: one line of `limit` characters at most.
+
+    An error without a text is called by its class.
+    """
+    text = printable(" ".join(str(error).split()))
+    if not text and isinstance(error, BaseException):
+        return type(error).__name__
+    return text if len(text) <= limit else f"{text[:limit]} ..."
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Returns the names of `known` that look most like `name`, the nearest first.
+
+    At most `count`, often none.
+    """
+    return difflib.get_close_matches(name, list(known), n=count)
+
+
+def did_you_mean(name: str, known: Iterable[str], count: int = 3) -> str:
+    """Returns the question that follows an unknown name: " (did you mean a or b?)".
+
+    It is "" where nothing is near.
+    """
+    return question(nearest(name, known, count))
+
+
+def question(names: Iterable[str]) -> str:
+    """ " (did you mean a, b or c?)" of the names that may have been meant, or "" of none."""
+    *others, last = ["", *names]
+    others = [name for name in others if name]
+    if not last:
+        return ""
+    return (
+        f" (did you mean {', '.join(others)} or {last}?)" if others else f" (did you mean {last}?)"
+    )

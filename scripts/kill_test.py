@@ -1,18 +1,23 @@
-"""Kills a training run with SIGKILL at random moments and checks that it ends with the digest of an undisturbed run.
+"""Kills a training run with SIGKILL at random moments.
+
+Checks that it ends with the digest of an undisturbed run.
 
   python scripts/kill_test.py --kills 20
-  python scripts/kill_test.py --kills 5 --runs 4 --config configs/lenet.py:lenet5 --set optim.epochs=3 --set data.name=mnist
+  python scripts/kill_test.py --kills 5 --runs 4 --config configs/lenet.py:lenet5 \\
+    --set optim.epochs=3 --set data.name=mnist
   python scripts/kill_test.py --kills 5 --processes 2
 
-Every run trains to its end undisturbed once; then the same run is started in another workdir and killed again and again, each time at
-a moment drawn between its start and its end, and started anew until it has finished. With --processes the run is one of
-scripts/launch_local.py, a kill hits one process drawn at random, every fifth one all of them, and the launcher starts them anew. Exit code 0
-if all digests are equal.
+Every run trains to its end undisturbed once. Then the same run is started in another workdir and
+killed again and again, each time at a moment drawn between its start and its end, and started anew
+until it has finished. With --processes the run is one of scripts/launch_local.py, a kill hits one
+process drawn at random, every fifth one all of them, and the launcher starts them anew. Exit code
+0 if all digests are equal.
 """
 
 import argparse
 import collections
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -33,23 +38,39 @@ DEFAULTS = (
     "log_every=20",
     "tensorboard=False",
 )
+PIPED = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
 
 
-def command(
-    config: str, workdir: pathlib.Path, settings: list[str], processes: int = 1, restarts: int = 0
-) -> list[str]:
-    """The training command of one sitting, or of a launcher that starts `restarts` more."""
-    arguments = [f"--config={config}", f"--workdir={workdir}", *(f"--config.{s}" for s in settings)]
-    if processes == 1:
-        return [sys.executable, "-m", "jaxcnn.main", *arguments]
-    launcher = [
-        sys.executable,
-        str(LAUNCHER),
-        f"--processes={processes}",
-        f"--max-restarts={restarts}",
-        "--grace=0.5",
-    ]
-    return [*launcher, "--", *arguments]
+@dataclasses.dataclass
+class Trial:
+    """A run to be killed: its config and settings, its processes, and how long it takes."""
+
+    config: str
+    settings: list[str]
+    processes: int = 1
+    wall: float = 0.0  # seconds of the undisturbed run
+
+    def command(self, workdir: pathlib.Path, restarts: int = 0) -> list[str]:
+        """The command of one sitting, or of a launcher that starts `restarts` more."""
+        settings = [f"--config.{setting}" for setting in self.settings]
+        arguments = [f"--config={self.config}", f"--workdir={workdir}", *settings]
+        if self.processes == 1:
+            return [sys.executable, "-m", "jaxcnn.main", *arguments]
+        options = [f"--processes={self.processes}", f"--max-restarts={restarts}", "--grace=0.5"]
+        return [sys.executable, str(LAUNCHER), *options, "--", *arguments]
+
+    def undisturbed(self, workdir: pathlib.Path) -> str:
+        """Runs it while nobody kills; returns its digest and sets `wall`."""
+        start = time.monotonic()
+        done = subprocess.run(self.command(workdir), capture_output=True, text=True)
+        self.wall = time.monotonic() - start
+        row = final_row(workdir)
+        if done.returncode or row is None:
+            raise SystemExit(
+                f"the undisturbed run failed with exit code {done.returncode}:\n"
+                f"{done.stdout[-2000:]}{done.stderr[-4000:]}"
+            )
+        return row["digest"]
 
 
 def final_row(workdir: pathlib.Path) -> dict | None:
@@ -60,45 +81,27 @@ def final_row(workdir: pathlib.Path) -> dict | None:
     return row if row.get("final") else None
 
 
-def undisturbed(
-    config: str, workdir: pathlib.Path, settings: list[str], processes: int = 1
-) -> tuple[str, float]:
-    """(digest, wall seconds) of a run that nobody kills."""
-    start = time.monotonic()
-    done = subprocess.run(
-        command(config, workdir, settings, processes), capture_output=True, text=True
-    )
-    row = final_row(workdir)
-    if done.returncode or row is None:
-        raise SystemExit(
-            f"the undisturbed run failed with exit code {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
-        )
-    return row["digest"], time.monotonic() - start
+def last_step(workdir: pathlib.Path) -> int:
+    """The newest checkpoint's step, 0 without one."""
+    names = [path.name for path in (workdir / "checkpoints").glob("*")]
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 def killed(
-    config: str,
-    workdir: pathlib.Path,
-    settings: list[str],
-    kills: int,
-    wall: float,
-    rng: random.Random,
+    trial: Trial, workdir: pathlib.Path, kills: int, rng: random.Random
 ) -> tuple[set[str], int]:
-    """(digests of the runs that finished, sittings) after `kills` kills, each at a moment uniform in [0, wall] of a sitting.
+    """Kills the run `kills` times, each at a moment uniform in [0, wall] of a sitting.
 
-    A run that finishes before all kills are spent is followed by another one.
+    Returns (digests of the runs that finished, sittings). A run that finishes before all kills are
+    spent is followed by another one.
     """
     digests: set[str] = set()
     hits = sittings = 0
+    wall = trial.wall
     while True:
         sittings += 1
         start = time.monotonic()
-        process = subprocess.Popen(
-            command(config, workdir, settings),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        process = subprocess.Popen(trial.command(workdir), **PIPED)
         try:
             output, _ = process.communicate(timeout=rng.uniform(0, wall) if hits < kills else None)
         except subprocess.TimeoutExpired:
@@ -108,33 +111,30 @@ def killed(
             print(f"  kill {hits}/{kills}, at step {last_step(workdir)}", flush=True)
             continue
         if process.returncode:
-            raise SystemExit(
-                f"sitting {sittings} failed with exit code {process.returncode}:\n{output[-4000:]}"
-            )
+            failed = f"sitting {sittings} failed with exit code {process.returncode}"
+            raise SystemExit(f"{failed}:\n{output[-4000:]}")
         row = final_row(workdir)
         if row is None:
-            raise SystemExit(
-                f"sitting {sittings} said it had finished, but metrics.jsonl has no final row"
-            )
+            raise SystemExit(f"sitting {sittings} ended, but metrics.jsonl has no final row")
         digests.add(row["digest"])
         if hits == kills:
             return digests, sittings
-        wall = min(wall, time.monotonic() - start)  # compiled programs are cached by now
+        # Compiled programs are cached by now.
+        wall = min(wall, time.monotonic() - start)
         workdir = workdir.with_name(f"{workdir.name}+")
 
 
 class Launched:
-    """A run of several processes under the launcher, which is killed again and again and restarted by it."""
+    """A run of several processes under the launcher, which restarts it after each kill."""
 
     def __init__(self, arguments: list[str], kills: int, wall: float, rng: random.Random):
         self.kills, self.wall, self.rng = kills, wall, rng
-        self.hits, self.lines = 0, collections.deque(maxlen=60)
-        self.process = subprocess.Popen(
-            arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        self.hits = 0
+        self.lines: collections.deque[str] = collections.deque(maxlen=60)
+        self.process = subprocess.Popen(arguments, **PIPED)
 
     def run(self, workdir: pathlib.Path) -> int:
-        """The launcher's exit code; `hits` counts the kills after which it had to start anew."""
+        """Returns the launcher's exit code; `hits` counts the kills that made it start anew."""
         timer: threading.Timer | None = None
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -160,37 +160,22 @@ class Launched:
 
 
 def killed_together(
-    config: str,
-    workdir: pathlib.Path,
-    settings: list[str],
-    kills: int,
-    wall: float,
-    rng: random.Random,
-    processes: int,
+    trial: Trial, workdir: pathlib.Path, kills: int, rng: random.Random
 ) -> tuple[set[str], int]:
-    """`killed` for a run of several processes: (digests of the runs that finished, sittings)."""
+    """Does as `killed` does to a run of several processes."""
     digests: set[str] = set()
     hits = sittings = 0
     while hits < kills or not digests:
-        launched = Launched(
-            command(config, workdir, settings, processes, kills - hits), kills - hits, wall, rng
-        )
+        command = trial.command(workdir, restarts=kills - hits)
+        launched = Launched(command, kills - hits, trial.wall, rng)
         code, row = launched.run(workdir), final_row(workdir)
         hits, sittings = hits + launched.hits, sittings + launched.hits + 1
         if code or row is None:
-            raise SystemExit(
-                f"sitting {sittings} failed with exit code {code}:\n{''.join(launched.lines)}"
-            )
+            said = "".join(launched.lines)
+            raise SystemExit(f"sitting {sittings} failed with exit code {code}:\n{said}")
         digests.add(row["digest"])
         workdir = workdir.with_name(f"{workdir.name}+")
     return digests, sittings
-
-
-def last_step(workdir: pathlib.Path) -> int:
-    """The newest checkpoint's step, 0 without one."""
-    return max(
-        (int(p.name) for p in (workdir / "checkpoints").glob("*") if p.name.isdigit()), default=0
-    )
 
 
 def main() -> int:
@@ -198,41 +183,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", default="configs/lenet.py")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="a setting, --config.FIELD=VALUE",
-    )
-    parser.add_argument("--kills", type=int, default=20, help="kills a run")
-    parser.add_argument("--runs", type=int, default=1, help="runs, each with its own seed")
-    parser.add_argument(
-        "--processes", type=int, default=1, help="processes of a run, on this machine"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    add = parser.add_argument
+    setting = "a setting, --config.FIELD=VALUE"
+    add("--config", default="configs/lenet.py")
+    add("--set", action="append", default=[], metavar="FIELD=VALUE", help=setting)
+    add("--kills", type=int, default=20, help="kills a run")
+    add("--runs", type=int, default=1, help="runs, each with its own seed")
+    add("--processes", type=int, default=1, help="processes of a run, on this machine")
+    add("--seed", type=int, default=0, help="of the moments")
     args = parser.parse_args()
     rng, equal = random.Random(args.seed), 0
+    kill = killed if args.processes == 1 else killed_together
     with tempfile.TemporaryDirectory() as folder:
         for run in range(args.runs):
             settings = [*DEFAULTS, *args.set, f"seed={run}"]
+            trial = Trial(args.config, settings, args.processes)
             base = pathlib.Path(folder) / str(run)
-            expected, wall = undisturbed(
-                args.config, base / "undisturbed", settings, args.processes
-            )
-            print(f"run {run}: undisturbed {wall:.1f} s, digest {expected[:16]}", flush=True)
-            given = (args.config, base / "killed", settings, args.kills, wall, rng)
-            found, sittings = (
-                killed(*given) if args.processes == 1 else killed_together(*given, args.processes)
-            )
-            equal += found == {expected}
-            listed = ", ".join(sorted(digest[:16] for digest in found))
-            verdict = "equal" if found == {expected} else "DIFFERENT"
-            print(
-                f"run {run}: {args.kills} kills in {sittings} sittings, digest {listed}: {verdict}",
-                flush=True,
-            )
+            expected = trial.undisturbed(base / "undisturbed")
+            print(f"run {run}: undisturbed {trial.wall:.1f} s, digest {expected[:16]}", flush=True)
+            digests, sittings = kill(trial, base / "killed", args.kills, rng)
+            equal += digests == {expected}
+            listed = ", ".join(sorted(digest[:16] for digest in digests))
+            verdict = "equal" if digests == {expected} else "DIFFERENT"
+            counted = f"{args.kills} kills in {sittings} sittings"
+            print(f"run {run}: {counted}, digest {listed}: {verdict}", flush=True)
     print(f"{args.runs * args.kills} kills, {equal} of {args.runs} digests equal")
     return 0 if equal == args.runs else 1
 

@@ -1,12 +1,13 @@
 """Turns images into a TFDS directory of ArrayRecord files, and measures colour statistics.
 
-    python scripts/prepare_data.py --source ILSVRC_ARCHIVES --out DATA_DIR --name imagenet2012
+    python scripts/prepare_data.py --source ARCHIVES --out DATA_DIR --name imagenet2012
     python scripts/prepare_data.py --source ROOT --out DATA_DIR --name flowers --short-side 256
     python scripts/prepare_data.py --source DATA_DIR/cifar10/3.0.2 --out NEW_DATA_DIR
-    python scripts/prepare_data.py --statistics DATA_DIR --name imagenet2012 --image-size 224 --out STATISTICS_DIR
+    python scripts/prepare_data.py --statistics DATA_DIR --name imagenet2012 --out STATISTICS
 
-SOURCE is a folder ROOT/{train,val}/CLASS/*.jpg, a folder with the original archives of ILSVRC 2012, or a TFDS directory in TFRecord
-format. The same command again goes on where an interrupted one stopped. Read the result with data.name=NAME, data.data_dir=DATA_DIR.
+SOURCE is a folder ROOT/{train,val}/CLASS/*.jpg, a folder with the original archives of ILSVRC 2012,
+or a TFDS directory in TFRecord format. The same command again goes on where an interrupted one
+stopped. Read the result with data.name=NAME, data.data_dir=DATA_DIR.
 """
 
 import argparse
@@ -18,16 +19,22 @@ from pathlib import Path
 
 from jaxcnn.config.schema import Data
 from jaxcnn.data.prepare import statistics
+from jaxcnn.data.prepare.convert import Options
 from jaxcnn.data.prepare.entries import DEVKIT, TRAIN, VALIDATION, list_folder, list_ilsvrc
+from jaxcnn.data.prepare.journal import Shard
+from jaxcnn.data.prepare.metadata import IMAGENET, miscounted
 from jaxcnn.data.prepare.tfrecords import convert_tfrecords
-from jaxcnn.data.prepare.write import IMAGENET, Options, Shard, miscounted, write_dataset
+from jaxcnn.data.prepare.write import write_dataset
+from jaxcnn.data.sources.tfds import AS_STORED
 from jaxcnn.errors import DataError
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line; leaves the process with one sentence where it cannot work."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add = parser.add_argument
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--source", type=Path, help="what to convert")
     what.add_argument(
@@ -36,49 +43,24 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="DATA_DIR",
         help="measure the training set of --name in this data directory",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        help="TFDS data directory to write to (with --statistics: where to write)",
-    )
-    parser.add_argument("--name", default="", help="name of the dataset; default: that of SOURCE")
-    parser.add_argument(
-        "--version",
-        default="",
-        help="default: 1.0.0, imagenet2012: 5.1.0, a TFDS directory: its own",
-    )
-    parser.add_argument(
-        "--short-side",
-        type=int,
-        default=0,
-        help="shrink larger images to this short side; 0 copies files as they are",
-    )
-    parser.add_argument("--quality", type=int, default=90, help="JPEG quality of shrunk images")
-    parser.add_argument("--threads", type=int, default=0, help="0: one a core")
-    parser.add_argument(
-        "--image-size",
-        type=int,
-        default=224,
-        help="with --statistics: side of the centre crop that is measured",
-    )
-    parser.add_argument(
-        "--limit",
-        type=int,
-        default=0,
-        help="with --statistics: so many images, evenly spread; 0: all",
-    )
+    to = "TFDS data directory to write to (with --statistics: where to write)"
+    add("--out", type=Path, required=True, help=to)
+    add("--name", default="", help="name of the dataset; default: that of SOURCE")
+    versions = "default: 1.0.0, imagenet2012: 5.1.0, a TFDS directory: its own"
+    add("--version", default="", help=versions)
+    side = "shrink larger images to this short side; 0 copies files as they are"
+    add("--short-side", type=int, default=0, help=side)
+    add("--quality", type=int, default=90, help="JPEG quality of shrunk images")
+    add("--threads", type=int, default=0, help="0: one a core")
+    size = "with --statistics: side of the centre crop that is measured"
+    add("--image-size", type=int, default=224, help=size)
+    limit = "with --statistics: so many images, evenly spread; 0: all"
+    add("--limit", type=int, default=0, help=limit)
     args = parser.parse_args(arguments)
-    if (
-        args.short_side < 0
-        or not 1 <= args.quality <= 100
-        or args.threads < 0
-        or args.limit < 0
-        or args.image_size < 1
-    ):
-        parser.error(
-            "--short-side, --threads and --limit are at least 0, --quality lies in 1 to 100, --image-size is at least 1"
-        )
+    if min(args.short_side, args.threads, args.limit) < 0:
+        parser.error("--short-side, --threads and --limit are at least 0")
+    if not 1 <= args.quality <= 100 or args.image_size < 1:
+        parser.error("--quality lies in 1 to 100, --image-size is at least 1")
     if args.name and not re.fullmatch(r"[a-z][a-z0-9_]*", args.name):
         parser.error(
             f"--name {args.name!r} is no dataset name; use small letters, digits and underscores"
@@ -100,17 +82,11 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
         yield line
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich
 
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    ) as bars:
+    columns = rich.TextColumn("{task.description}"), rich.BarColumn()
+    counts = rich.MofNCompleteColumn(), rich.TimeRemainingColumn()
+    with rich.Progress(*columns, *counts) as bars:
         tasks: dict = {}
 
         def bar(split: str, done: int, total: int) -> None:
@@ -123,31 +99,35 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 def convert(args: argparse.Namespace) -> tuple[Path, list[Shard]]:
     """Prepares args.source; returns the directory written and its files."""
-    source, options = args.source, Options(args.short_side, args.quality, args.threads)
+    source: Path = args.source
     if not source.is_dir():
         raise DataError(f"--source {source} is not a folder; see --help for what can be converted")
+    archives = any((source / name).is_file() for name in (TRAIN, VALIDATION, DEVKIT))
+    prepared = (source / "features.json").is_file()
+    name = args.name or default_name(source.absolute(), archives=archives, prepared=prepared)
+    version = "5.1.0" if name == "imagenet2012" else "1.0.0"
+    place = args.out / name / (args.version or (source.absolute().name if prepared else version))
+    upright = name not in AS_STORED
+    options = Options(args.short_side, args.quality, args.threads, upright)
     with progress() as report:
-        if (source / "features.json").is_file():
-            place = (
-                args.out
-                / (args.name or source.absolute().parent.name)
-                / (args.version or source.absolute().name)
-            )
+        if prepared:
             return place, convert_tfrecords(source, place, options, report)
-        archives = any((source / name).is_file() for name in (TRAIN, VALIDATION, DEVKIT))
-        name = args.name or (
-            "imagenet2012"
-            if archives
-            else re.sub(r"\W+", "_", source.absolute().name.lower()).strip("_") or "images"
-        )
-        place = args.out / name / (args.version or ("5.1.0" if name == "imagenet2012" else "1.0.0"))
         print(f"listing the images of {source}", flush=True)
-        return place, write_dataset(
-            list_ilsvrc(source) if archives else list_folder(source), place, options, report
-        )
+        listing = list_ilsvrc(source) if archives else list_folder(source)
+        return place, write_dataset(listing, place, options, report)
+
+
+def default_name(source: Path, *, archives: bool, prepared: bool) -> str:
+    """What the dataset is called unless --name says otherwise."""
+    if prepared:  # NAME/VERSION
+        return source.parent.name
+    if archives:
+        return "imagenet2012"
+    return re.sub(r"\W+", "_", source.name.lower()).strip("_") or "images"
 
 
 def measure(args: argparse.Namespace) -> None:
+    """Measures a training set, writes and prints what was found."""
     data = Data(
         name=args.name or "imagenet2012", data_dir=str(args.statistics), threads=args.threads
     )
@@ -165,6 +145,7 @@ def measure(args: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """Prepares or measures; returns the exit code."""
     args = parse(arguments)
     try:
         if args.statistics:
@@ -174,21 +155,27 @@ def main(arguments: list[str]) -> int:
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    say(place, shards)
+    print(
+        f"prepared {place}; read it with --config.data.name={place.parent.name} "
+        f"--config.data.data_dir={args.out}"
+    )
+    return 0
+
+
+def say(place: Path, shards: list[Shard]) -> None:
+    """How many images became how many files, which were left out, and which seem to be missing."""
     for split in dict.fromkeys(shard.split for shard in shards):
-        print(
-            f"{split}: {sum(s.records for s in shards if s.split == split):,} images in {sum(s.split == split for s in shards)} files"
-        )
+        records = [shard.records for shard in shards if shard.split == split]
+        print(f"{split}: {sum(records):,} images in {len(records)} files")
     bad = [sentence for shard in shards for sentence in shard.bad]
     if bad:
         print(
-            f"{len(bad)} images were left out because they are damaged; {place / 'bad_files.txt'} lists them, the first: {bad[0]}"
+            f"{len(bad)} images were left out because they are damaged; "
+            f"{place / 'bad_files.txt'} lists them, the first: {bad[0]}"
         )
     for sentence in miscounted(shards, IMAGENET if place.parent.name == "imagenet2012" else {}):
         print(f"warning: {sentence}", file=sys.stderr)
-    print(
-        f"prepared {place}; read it with --config.data.name={place.parent.name} --config.data.data_dir={args.out}"
-    )
-    return 0
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ SCHEDULES = ("constant", "step", "plateau", "polynomial", "exponential", "cosine
 LOSSES = ("cross_entropy", "lenet_map")
 PRECISIONS = ("float32", "bfloat16")
 INTERPOLATIONS = ("bilinear", "bicubic", "area", "nearest")
+WHITENINGS = ("", "gcn", "zca")
+FRAMES = ("rectangle", "square", "warp")
 AUGMENTATIONS = (
     "flip",
     "shift",
@@ -46,6 +48,9 @@ class Data:
     )
     crop_fraction: float = 1.0  # evaluation: short side resized to image_size / crop_fraction, then the centre is cut out
     interpolation: str = "bilinear"
+    # What squares are cut from after resizing: the whole "rectangle" (VGG, ResNet), its central
+    # "square" (AlexNet, ZFNet), or the image squeezed into a square ("warp": Caffe)
+    frame: str = "rectangle"
     resize: tuple[int, int] = (
         0,
         0,
@@ -60,6 +65,9 @@ class Data:
     ] = ()  # per channel, 0-255; () = measured on the training set (small sets) or ImageNet's
     std: tuple[float, ...] = ()
     pixel_mean: str = ""  # mean image [H, W, C] subtracted instead of `mean` (AlexNet section 2): a .npy, or "measured" on a small set
+    # Instead of mean and std: of each image its mean and norm ("gcn"), after which the pixels of a
+    # small training set are decorrelated ("zca": maxout, NiN)
+    whiten: str = ""
     augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in this order
     shift: int = (
         4  # "shift": zero-pad by this many pixels and crop back at random (ResNet section 4.2)

@@ -7,11 +7,13 @@ from typing import Any
 
 from jaxcnn.config.schema import (
     AUGMENTATIONS,
+    FRAMES,
     INTERPOLATIONS,
     LOSSES,
     OPTIMIZERS,
     PRECISIONS,
     SCHEDULES,
+    WHITENINGS,
     Config,
     model_args,
     rate_multiples,
@@ -64,6 +66,16 @@ def _together(config: Config) -> None:
         raise ConfigError(
             "config.data.pixel_mean and config.data.mean are two means to subtract; set one of them"
         )
+    if data.whiten and (data.pixel_mean or data.mean or data.std):
+        raise ConfigError(
+            "config.data.whiten stands in place of config.data.mean, std and pixel_mean; "
+            "set them or it"
+        )
+    if data.area[1] and data.frame != "rectangle":
+        raise ConfigError(
+            f"config.data.area cuts from the whole image, and config.data.frame is {data.frame!r}; "
+            "leave one of them out"
+        )
     if optim.schedule == "step" and not optim.boundaries:
         raise ConfigError(
             'config.optim.schedule="step" needs config.optim.boundaries, the epochs at which the rate changes'
@@ -96,6 +108,8 @@ def validate(config: Config) -> Config:
     _one_of("optim.schedule", optim.schedule, SCHEDULES)
     _one_of("optim.loss", optim.loss, LOSSES)
     _one_of("data.interpolation", data.interpolation, INTERPOLATIONS)
+    _one_of("data.frame", data.frame, FRAMES)
+    _one_of("data.whiten", data.whiten, WHITENINGS)
     _one_of("data.on_corrupt", data.on_corrupt, ("error", "skip"))
     _one_of("data.resident", data.resident, ("auto", "yes", "no"))
     _one_of("data.channels", data.channels, (0, 1, 3))

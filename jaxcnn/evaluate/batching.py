@@ -35,9 +35,10 @@ def read_views(
 
     def cut(example: Example) -> list[np.ndarray]:
         try:
-            return protocol.host_views(
-                to_pixels(example.image, preprocess.channels, example.key), preprocess
+            pixels = to_pixels(
+                example.image, preprocess.channels, example.key, upright=source.upright
             )
+            return protocol.host_views(pixels, preprocess)
         except DataError:
             if data.on_corrupt != "skip":
                 raise

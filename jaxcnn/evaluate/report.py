@@ -47,8 +47,11 @@ def draw(folder: str | pathlib.Path, result: dict[str, Any]) -> list[pathlib.Pat
         return drawn
     images, captions = [], []
     for mistake in wrong:
-        example = predictions.source[int(predictions.records[mistake.row])]
-        images.append(eval_view(example.image, predictions.preprocess, example.key))
+        source = predictions.source
+        example = source[int(predictions.records[mistake.row])]
+        images.append(
+            eval_view(example.image, predictions.preprocess, example.key, upright=source.upright)
+        )
         captions.append(
             [
                 f"true {names[mistake.label]}",

@@ -103,6 +103,7 @@ class _InMemory:
             source.splits,
             source.image_shape,
         )
+        self.upright = source.upright
         self.class_names, self.identity = source.class_names, f"{source.identity} in memory"
         found = source.fetch(range(min(SAMPLE, len(source))))
         self._examples = [

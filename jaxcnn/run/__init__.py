@@ -1,1 +1,1 @@
-"""What surrounds a run: its directory, its logs, signals, stalls."""
+"""What surrounds a run: its command line, directory, logs, signals and stalls."""

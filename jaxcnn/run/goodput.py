@@ -1,5 +1,6 @@
-"""The share of the wall time of all sittings of a run that went into steps that were kept."""
+"""The account of a run's time: which share of it went into steps that were kept."""
 
+import contextlib
 import datetime
 import json
 import pathlib
@@ -8,29 +9,26 @@ from typing import Any
 
 import jax
 
+from jaxcnn.errors import WriteError
+from jaxcnn.files import replace_text
+
 
 class Account:
-    """Wall time and productive time of a run over all its sittings, in `workdir`/sittings.json; process 0 writes it.
+    """Counts wall time and productive time of a run over all its sittings.
 
-    Productive are steps at their median time that were kept: not compiling, evaluating, saving and waiting, nor the steps that a killed
-    sitting had made since its last checkpoint.
+    Process 0 writes them to `workdir`/sittings.json.
+
+    Productive are steps at their median time that were kept. Not productive are compiling,
+    evaluating, saving and waiting, and the steps that a killed sitting had made since its last
+    checkpoint. The sitting is in the file from its beginning; as a context manager, the account
+    adds the time up to its end, however it ends.
     """
 
     def __init__(self, workdir: pathlib.Path, first_step: int):
         self.path = workdir / "sittings.json"
-        self._started = (
-            time.monotonic()
-        )  # durations are monotonic: a clock that jumps moves `began` and nothing else
-        try:
-            self.sittings: list[dict[str, Any]] = json.loads(self.path.read_text())
-            self.sittings[-1]["last_step"]
-        except (
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-        ):  # none yet, or damaged: only the account of earlier sittings is lost
-            self.sittings = []
+        # Durations are monotonic: a clock that jumps moves `began` and nothing else.
+        self._started = time.monotonic()
+        self.sittings = _earlier(self.path)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.sittings.append(
             {
@@ -41,25 +39,54 @@ class Account:
                 "step_s": 0.0,
             }
         )
+        self._write()
+
+    def __enter__(self) -> "Account":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(WriteError):  # a full disk has its own sentence already
+            self._write()
 
     def add(self, last_step: int, step_s: float) -> None:
-        """`step_s` more seconds went into steps, up to `last_step`."""
+        """Counts `step_s` more seconds that went into steps, up to `last_step`."""
         here = self.sittings[-1]
-        here["last_step"], here["step_s"] = last_step, round(here["step_s"] + step_s, 4)
-        here["wall_s"] = round(time.monotonic() - self._started, 4)
-        if jax.process_index() == 0:
-            partial = self.path.with_suffix(".partial")
-            partial.write_text(json.dumps(self.sittings, indent=1))
-            partial.replace(self.path)
+        here["last_step"] = last_step
+        here["step_s"] = round(here["step_s"] + step_s, 4)
+        self._write()
 
     def goodput(self) -> float:
         """The share of all sittings' wall time that went into steps which the run kept."""
         self.sittings[-1]["wall_s"] = time.monotonic() - self._started
-        kept = 0.0
-        for here, then in zip(self.sittings, [*self.sittings[1:], None], strict=True):
-            made = here["last_step"] - here["first_step"]
-            used = (
-                made if then is None else max(0, min(made, then["first_step"] - here["first_step"]))
-            )
-            kept += here["step_s"] * used / made if made else 0.0
+        ends = [later["first_step"] for later in self.sittings[1:]]
+        ends.append(self.sittings[-1]["last_step"])
+        kept = sum(_kept_s(here, end) for here, end in zip(self.sittings, ends, strict=True))
         return kept / max(sum(here["wall_s"] for here in self.sittings), 1e-9)
+
+    def _write(self) -> None:
+        self.sittings[-1]["wall_s"] = round(time.monotonic() - self._started, 4)
+        if jax.process_index() == 0:
+            replace_text(self.path, json.dumps(self.sittings, indent=1))
+
+
+def _earlier(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Reads the sittings before this one.
+
+    It is [] where there are none, or where the file is damaged: only their account is lost.
+    """
+    try:
+        sittings = json.loads(path.read_text())
+        sittings[-1]["last_step"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return sittings
+
+
+def _kept_s(sitting: dict[str, Any], next_first: int) -> float:
+    """Seconds of a sitting's steps up to step `next_first`, where the next sitting began.
+
+    Later steps were made again.
+    """
+    made = sitting["last_step"] - sitting["first_step"]
+    used = min(made, next_first - sitting["first_step"])
+    return sitting["step_s"] * used / made if made and used > 0 else 0.0

@@ -8,48 +8,69 @@ import rich.progress
 
 log = logging.getLogger("jaxcnn")
 
-LINE_SECONDS = 10.0  # between two lines of progress where there is no terminal
+# Seconds between two lines of progress where there is no terminal.
+LINE_SECONDS = 10.0
+
+
+class Bar:
+    """A bar on a terminal that fills up to `total`.
+
+    Ask `console.is_terminal` first, and write lines where it is not.
+    """
+
+    def __init__(self, console: rich.console.Console, what: str, total: int, *, done: int = 0):
+        columns = (
+            "{task.description}",
+            rich.progress.BarColumn(),
+            "{task.completed}/{task.total}",
+            "{task.fields[text]}",
+            rich.progress.TimeRemainingColumn(),
+        )
+        self._progress = rich.progress.Progress(*columns, console=console)
+        self._task = self._progress.add_task(what, total=total, completed=done, text="")
+        self._progress.start()
+
+    def show(self, done: int, text: str) -> None:
+        """Moves the bar to `done` and writes `text` beside it."""
+        self._progress.update(self._task, completed=done, text=text)
+
+    def close(self) -> None:
+        """Leaves the bar as it stands."""
+        self._progress.stop()
 
 
 class Progress:
-    """Images done, on stderr: a bar on a terminal, else a line now and then."""
+    """Counts images done, on stderr: a bar on a terminal, else a line now and then.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, what: str, total: int, *, show: bool):
-        self._what, self._total, self._done, self._show = what, total, 0, show
-        self._bar: rich.progress.Progress | None = None
+        self._what, self._total, self._show = what, total, show
+        self._done = 0
+        self._bar: Bar | None = None
         self._start = self._said = time.monotonic()
 
     def __enter__(self) -> "Progress":
         console = rich.console.Console(stderr=True)
         if self._show and console.is_terminal:
-            columns = (
-                "{task.description}",
-                rich.progress.BarColumn(),
-                "{task.completed}/{task.total} images",
-            )
-            self._bar = rich.progress.Progress(
-                *columns, rich.progress.TimeRemainingColumn(), console=console
-            )
-            self._task = self._bar.add_task(self._what, total=self._total)
-            self._bar.start()
+            self._bar = Bar(console, self._what, self._total)
         return self
 
     def advance(self) -> None:
-        """One image more."""
+        """Counts one image more."""
         self._done += 1
-        now = time.monotonic()
         if self._bar:
-            self._bar.update(self._task, completed=self._done)
-        elif self._show and (now - self._said > LINE_SECONDS or self._done == self._total):
+            self._bar.show(self._done, "images")
+            return
+        now = time.monotonic()
+        due = now - self._said > LINE_SECONDS or self._done == self._total
+        if self._show and due:
             self._said = now
-            log.info(
-                "%s: %d/%d images, %.1f img/s",
-                self._what,
-                self._done,
-                self._total,
-                self._done / max(now - self._start, 1e-9),
-            )
+            rate = self._done / max(now - self._start, 1e-9)
+            counted = f"{self._done}/{self._total} images"
+            log.info("%s: %s, %.1f img/s", self._what, counted, rate)
 
     def __exit__(self, *error: object) -> None:
         if self._bar:
-            self._bar.stop()
+            self._bar.close()

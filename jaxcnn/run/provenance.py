@@ -1,5 +1,6 @@
 """What identifies a result: a digest of its arrays and the versions of the libraries behind it."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import platform
@@ -8,37 +9,40 @@ from typing import Any
 import jax
 import numpy as np
 
+# The packages whose versions change numbers.
+PACKAGES = (
+    "jaxcnn",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "grain",
+    "tensorflow-datasets",
+)
+
 
 def digest(tree: Any) -> str:
-    """SHA-256 over the path, type, shape and bytes of every leaf, in path order: equal trees, equal digests."""
+    """SHA-256 over the path, type, shape and bytes of every leaf, in the order of the paths.
+
+    Equal trees have equal digests.
+    """
+    leaves = {
+        jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
     sha = hashlib.sha256()
-    for path, leaf in sorted(
-        jax.tree_util.tree_flatten_with_path(tree)[0],
-        key=lambda item: jax.tree_util.keystr(item[0]),
-    ):
-        array = np.asarray(leaf)
-        sha.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+    for path in sorted(leaves):
+        array = np.asarray(leaves[path])
+        sha.update(f"{path} {array.dtype} {array.shape}".encode())
         sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    names = (
-        "jaxcnn",
-        "jax",
-        "jaxlib",
-        "flax",
-        "optax",
-        "orbax-checkpoint",
-        "numpy",
-        "grain",
-        "tensorflow-datasets",
-    )
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    """The versions of Python and of those of `PACKAGES` that are installed."""
+    installed = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed

@@ -5,9 +5,10 @@ from types import FrameType
 
 
 class StopRequest:
-    """True once SIGTERM or SIGINT has come; Ctrl-C after that ends the process at once. Use as a context manager in the main thread.
+    """Is true once SIGTERM or SIGINT has come; Ctrl-C after that ends the process at once.
 
-    A repeated SIGTERM changes nothing: schedulers send it to the processes and to the script that passes it on to them.
+    Use as a context manager in the main thread. A repeated SIGTERM changes nothing: schedulers send
+    it to the processes and to the script that passes it on to them.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,6 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signal is not None
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]

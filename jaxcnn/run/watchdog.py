@@ -1,4 +1,4 @@
-"""What looks at a run from the side: a watchdog for stalls, and a profile of chosen steps."""
+"""A watchdog that ends a run in which nothing moves any more."""
 
 import faulthandler
 import os
@@ -11,15 +11,15 @@ from typing import Any
 
 import jax
 
-from jaxcnn.parallel import processes
-
-EXIT_STALLED = 1
+from jaxcnn.errors import Stalled
+from jaxcnn.parallel import joining
 
 
 class Watchdog:
-    """Ends the process, and through `distributed.end` the others, when nothing has moved for `seconds`; 0: never.
+    """Ends the process, and with it the others, when nothing has moved for `seconds`; 0: never.
 
-    Where every thread stood then is written to `folder`/stall-PROCESS.txt. Use as a context manager; `beat` says that something moved.
+    Where every thread stood then is written to `folder`/stall-PROCESS.txt. Use as a context
+    manager; `beat` says that something moved. The exit code is that of errors.Stalled.
     """
 
     def __init__(self, seconds: float, folder: pathlib.Path):
@@ -32,15 +32,15 @@ class Watchdog:
             threading.Thread(target=self._watch, daemon=True).start()
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *error: object) -> None:
         self._done.set()
 
     def beat(self) -> None:
-        """Something moved: a step, a batch of an evaluation, a checkpoint."""
+        """Says that something moved: a step, a batch of an evaluation, a checkpoint."""
         self._beaten = time.monotonic()
 
     def beating(self, function: Callable) -> Callable:
-        """`function`, with a beat before every call."""
+        """Returns `function` with a beat before every call."""
 
         def called(*arguments: Any) -> Any:
             self.beat()
@@ -55,15 +55,17 @@ class Watchdog:
 
     def _end(self) -> None:
         path = self.folder / f"stall-{jax.process_index()}.txt"
-        why = (
-            f"nothing has moved for {self.seconds:.0f} s (config.stall_seconds); where every thread stood is in {path}; the same command goes "
-            "on from the newest checkpoint"
+        stalled = Stalled(
+            f"nothing has moved for {self.seconds:.0f} s (config.stall_seconds); "
+            f"where every thread stood is in {path}; "
+            "the same command goes on from the newest checkpoint"
         )
         try:
             with path.open("w") as file:
                 faulthandler.dump_traceback(file, all_threads=True)
         except OSError:
             faulthandler.dump_traceback(sys.stderr, all_threads=True)
-        print(f"error: {why}", file=sys.stderr, flush=True)
-        processes.end(why, EXIT_STALLED)
-        os._exit(EXIT_STALLED)  # the thread that hangs cannot be asked to leave
+        print(stalled.sentence, file=sys.stderr, flush=True)
+        joining.end(str(stalled), stalled.exit_code)
+        # The thread that hangs cannot be asked to leave.
+        os._exit(stalled.exit_code)

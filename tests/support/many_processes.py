@@ -1,8 +1,11 @@
-"""What every process of a run of several does for test_distributed.py: python tests/support/many_processes.py OUT [--coordinator_address=...].
+"""What every process of a run of several does for tests/parallel/test_processes.py.
 
-Writes OUT/<process>.json, then every process ends with code 7.
+  python tests/support/many_processes.py OUT [--coordinator_address=...]
+
+Writes OUT/<process>.json; then every process ends with code 7, or with 0 where it is alone.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -13,14 +16,14 @@ import zlib
 
 import jax
 import numpy as np
+from reacting import Reacting
 
 from jaxcnn.config.schema import Config, Data, Optim, Sharding
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.draw import plots
 from jaxcnn.errors import Interrupted, StartError
-from jaxcnn.parallel import mesh as mesh_lib
-from jaxcnn.parallel import processes
+from jaxcnn.parallel import joining, processes
 from jaxcnn.parallel.launch import Launch
+from jaxcnn.parallel.mesh import make_mesh, over_data
 from jaxcnn.train import loop, preflight
 from jaxcnn.train.feed import Resident, Streamed
 from jaxcnn.train.start import take_over
@@ -36,14 +39,17 @@ def config(**changes) -> Config:
         model="lenet",
         data=Data(name="digits", batch_size=BATCH, eval_batch_size=120),
         optim=Optim(learning_rate=0.02, steps=STEPS),
-        eval_every=1.0, checkpoint_every=1.0, log_every=5, tensorboard=False,
+        eval_every=1.0, checkpoint_every=1.0, log_every=STOP_AT, tensorboard=False,
         **changes,
     )  # fmt: skip
 
 
 def seen(mesh, items, fetch, store) -> dict[str, list[int]]:
-    """{"k/row": [checksum of the image, label, mask]} of the rows of three global batches that lie on this process's devices."""
-    found = {}
+    """The rows of three global batches that lie on this process's devices.
+
+    {"k/row": [checksum of the image, label, mask]}.
+    """
+    rows = {}
     gather = jax.jit(fetch) if store else fetch
     for k, item in zip(range(3), items, strict=False):
         batch = gather(store, item)
@@ -53,18 +59,18 @@ def seen(mesh, items, fetch, store) -> dict[str, list[int]]:
         for image, label, mask in pieces:
             first = image.index[0].start or 0
             for row, (x, y, m) in enumerate(zip(image.data, label.data, mask.data, strict=True)):
-                found[f"{k}/{first + row}"] = [
+                rows[f"{k}/{first + row}"] = [
                     zlib.crc32(np.ascontiguousarray(x).tobytes()),
                     int(y),
                     int(m),
                 ]
-    return found
+    return rows
 
 
 def batches(model: int = 1) -> dict[str, dict]:
-    """What both feeds put on this process's devices, in the three global batches around the end of the first epoch."""
+    """What both feeds put on this process's devices around the end of the first epoch."""
     mesh, data = (
-        mesh_lib.make_mesh(Sharding(model=model)),
+        make_mesh(Sharding(model=model)),
         Data(name="digits", batch_size=BATCH, threads=1),
     )
     feeds = {
@@ -77,7 +83,10 @@ def batches(model: int = 1) -> dict[str, dict]:
 
 
 def vote(mesh, wisher: int) -> list[int]:
-    """The calls at which this process is told to do what process `wisher` wishes from its third call on, until it is told so."""
+    """The calls at which this process is told to do what process `wisher` wishes.
+
+    It wishes from its third call on, until it is told so.
+    """
     told, cast = [], processes.Vote(mesh)
     for call in range(30):
         wished = jax.process_index() == wisher and call >= 2 and not told
@@ -93,23 +102,20 @@ def straight(workdir: pathlib.Path) -> dict:
 
 
 def stopped_and_resumed(workdir: pathlib.Path) -> dict:
-    """Process 1 gets SIGTERM in the middle of a run; all stop at one step; the same call goes on."""
-    items = Resident.items
+    """Process 1 gets SIGTERM in mid-run; all stop at one step; the same call goes on."""
+    mine = str(os.getpid()) if jax.process_index() == 1 else ""
+    victim = int(processes.from_any("pid", mine))
 
-    def interrupting(self, start_step=0):
-        for k, item in enumerate(items(self, start_step)):
-            if self.train and k == STOP_AT and jax.process_index() == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield item
+    def interrupt(step: int) -> None:
+        if step == STOP_AT:  # said by process 0, while no other process can get far ahead of it
+            os.kill(victim, signal.SIGTERM)
 
-    Resident.items = interrupting
     try:
-        loop.train(config(), workdir)
+        with contextlib.redirect_stdout(Reacting(interrupt)):
+            loop.train(config(), workdir)
         stopped = "not at all"
-    except Interrupted as said:
-        stopped = str(said)
-    finally:
-        Resident.items = items
+    except Interrupted as error:
+        stopped = str(error)
     if jax.process_index() == 0:
         shutil.copytree(workdir, workdir.with_name("stopped"))  # for a resumption on another shape
     processes.meet("copied")
@@ -117,8 +123,8 @@ def stopped_and_resumed(workdir: pathlib.Path) -> dict:
 
 
 def taken_over(mesh) -> list:
-    """Weights that every process has, laid over all their devices in place of fresh ones, and read back whole."""
-    fresh = jax.device_put(np.zeros((8, 3), np.float32), mesh_lib.over_data(mesh))
+    """Lays weights that every process has over all their devices, and reads them back whole."""
+    fresh = jax.device_put(np.zeros((8, 3), np.float32), over_data(mesh))
     given = np.arange(24, dtype=np.float32).reshape(8, 3)
     taken, missing = take_over({"kernel": fresh}, {"kernel": given})
     return [missing, np.asarray(processes.whole(mesh, taken["kernel"])).tolist()]
@@ -137,13 +143,13 @@ def looked(workdir: pathlib.Path) -> list[str]:
 
 
 def not_shared(out: pathlib.Path) -> None:
-    """Each process has another workdir: those that see nothing of process 0's end, and end it with their words."""
+    """Each process has another workdir: those that see nothing of process 0's end with 7."""
     mine = out / f"private{jax.process_index()}"
     mine.mkdir()
     try:
         processes.check_shared(mine, seconds=0.5)
     except StartError as error:
-        processes.end(str(error), 7)
+        joining.end(str(error), 7)
 
 
 def main() -> None:
@@ -153,14 +159,10 @@ def main() -> None:
     launch = Launch(
         given["coordinator_address"], int(given["num_processes"]), int(given["process_id"]), 60
     )
-    processes.initialize(launch)
+    joining.initialize(launch)
     jax.config.update("jax_compilation_cache_dir", str(out / "cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-    plots.of_run, loop.preflight.sheet = (
-        (lambda *_: []),
-        (lambda *_: None),
-    )  # pictures are for other tests
-    mesh = mesh_lib.make_mesh(Sharding())
+    mesh = make_mesh(Sharding())
     answers: dict = {
         "count": jax.process_count(),
         "asked": [

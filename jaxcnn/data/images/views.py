@@ -1,6 +1,7 @@
-"""The host's views of an image: the one evaluation sees, and random crops for training. Everything here ends at uint8."""
+"""The host's views of an image: the one evaluation sees, and random crops for training.
 
-import math
+Everything here ends at uint8.
+"""
 
 import cv2
 import numpy as np
@@ -8,10 +9,14 @@ from PIL import Image
 
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images import decode
-from jaxcnn.data.images.decode import Box
+from jaxcnn.data.images.boxes import Box, central_square, random_area, random_scale
 from jaxcnn.data.images.header import MAX_PIXELS
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.errors import DataError
+
+# Long side over short side above which evaluation resizes only the middle of a picture. The centre
+# crop shows one short side of it, and a filter reaches few pixels further.
+ELONGATED = 16
 
 _CV2 = {
     "bilinear": cv2.INTER_LINEAR,
@@ -23,26 +28,63 @@ _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 
 
 def eval_view(
-    image: bytes | np.ndarray, preprocess: Preprocess, key: str = "the image"
+    image: bytes | np.ndarray,
+    preprocess: Preprocess,
+    key: str = "the image",
+    *,
+    upright: bool = True,
 ) -> np.ndarray:
-    """Short side to `preprocess.resized`, centre square of `inner`, background around it, as torchvision rounds: uint8 [S, S, C]."""
+    """The centre of the image as `preprocess` says, uint8 [S, S, C].
+
+    The image is framed with a short side of `preprocess.resized`, the centre square of `inner` is
+    cut out, and background is put around it; sizes round as torchvision's. EXIF orientation is
+    applied unless `upright` is False. Raises DataError, naming `key`, where it does not decode.
+    """
     inner = preprocess.inner
-    pixels = with_short_side(
-        to_pixels(image, preprocess.channels, key),
-        preprocess.resized,
-        preprocess.interpolation,
-        key,
-    )
+    pixels = to_pixels(image, preprocess.channels, key, upright=upright)
+    if preprocess.frame != "warp":
+        pixels = middle(pixels)
+    pixels = framed(pixels, preprocess.resized, preprocess, key)
     top, left = (round((side - inner) / 2) for side in pixels.shape[:2])
-    return add_background(pixels[top : top + inner, left : left + inner], preprocess.pad)
+    pixels = pixels[top : top + inner, left : left + inner]  # [inner, inner, C]
+    return add_background(pixels, preprocess.pad)
+
+
+def middle(pixels: np.ndarray) -> np.ndarray:
+    """The central part of a picture that is more than ELONGATED times as long as it is wide.
+
+    A line of a million pixels fits into 1 kB and would become gigapixels. Both ends lose the same:
+    uint8 [H, W, C] -> [H, about 16 H, C] or [about 16 W, W, C]. Other pictures stay as they are.
+    """
+    height, width = pixels.shape[:2]
+    across = max(0, (width - ELONGATED * height) // 2)
+    down = max(0, (height - ELONGATED * width) // 2)
+    return pixels[down : height - down, across : width - across]
+
+
+def framed(
+    pixels: np.ndarray, short: int, preprocess: Preprocess, key: str = "the image"
+) -> np.ndarray:
+    """The whole image with a short side of `short` pixels, as `preprocess.frame` says.
+
+    "rectangle": uint8 [H, W, C] with the image's shape. "square": the central square of that,
+    [short, short, C]. "warp": the image squeezed into [short, short, C]. Crops are cut from it.
+    """
+    if preprocess.frame == "warp":
+        return resize(pixels, (short, short), preprocess.interpolation, smooth=True)
+    pixels = with_short_side(pixels, short, preprocess.interpolation, key)
+    if preprocess.frame == "square":
+        top, left, side, _ = central_square(pixels.shape[:2])
+        pixels = pixels[top : top + side, left : left + side]  # [short, short, C]
+    return pixels
 
 
 def with_short_side(
     pixels: np.ndarray, short: int, interpolation: str, key: str = "the image"
 ) -> np.ndarray:
-    """The image with a short side of `short` pixels, its shape kept up to torchvision's rounding: uint8 [H, W, C].
+    """The image with a short side of `short` pixels, its shape kept up to torchvision's rounding.
 
-    Raises DataError, naming `key`, where that has more than MAX_PIXELS: a line of a million pixels fits into 1 kB.
+    uint8 [H, W, C]. Raises DataError, naming `key`, where that has more than MAX_PIXELS.
     """
     height, width = pixels.shape[:2]
     if height < width:
@@ -51,7 +93,8 @@ def with_short_side(
         size = max(short, int(short * height / width)), short
     if size[0] * size[1] > MAX_PIXELS:
         raise DataError(
-            f"{key} has {height}x{width} pixels, too long for a short side of {short}; crop it or remove it"
+            f"{key} has {height}x{width} pixels, too long for a short side of {short}; "
+            "crop it or remove it"
         )
     return resize(pixels, size, interpolation, smooth=True)
 
@@ -62,30 +105,33 @@ def train_view(
     preprocess: Preprocess,
     rng: np.random.Generator,
     key: str = "the image",
+    *,
     out: np.ndarray | None = None,
+    upright: bool = True,
 ) -> np.ndarray:
-    """A random view as `data.resize` or `data.area` says, uint8 [S, S, C]; the evaluation view if neither is set. Fills and returns `out`."""
+    """A random view as `data.resize` or `data.area` says, uint8 [S, S, C].
+
+    It is the evaluation view if neither is set. Fills and returns `out`. EXIF orientation is
+    applied unless `upright` is False. Raises DataError, naming `key`, where it does not decode.
+    """
     if out is None:
         out = np.empty(preprocess.shape, np.uint8)
     if not is_random(data):
-        out[:] = eval_view(image, preprocess, key)
+        out[:] = eval_view(image, preprocess, key, upright=upright)
         return out
     inner, pad = preprocess.inner, preprocess.pad
 
     def cut(size: tuple[int, int]) -> Box:
-        return (
-            random_area(size, data.area, data.aspect, rng)
-            if data.area[1]
-            else random_scale(size, data.resize, inner, rng)
-        )
+        if data.area[1]:
+            return random_area(size, data.area, data.aspect, rng)
+        return random_scale(size, data.resize, inner, rng, frame=preprocess.frame)
 
     if isinstance(image, np.ndarray):
         top, left, height, width = cut(image.shape[:2])
-        region = decode.set_channels(image, preprocess.channels)[
-            top : top + height, left : left + width
-        ]
+        region = decode.set_channels(image, preprocess.channels)
+        region = region[top : top + height, left : left + width]
     else:
-        region = decode.decode_region(image, cut, preprocess.channels, key)
+        region = decode.decode_region(image, cut, preprocess.channels, key, upright=upright)
     if pad or region.shape == out.shape:
         out[:] = add_background(resize(region, (inner, inner), preprocess.interpolation), pad)
     else:
@@ -102,51 +148,20 @@ def check_crops(data: Data, preprocess: Preprocess) -> None:
     """Raises DataError if a crop can be larger than the image it is cut from."""
     if data.resize[1] and data.resize[0] < preprocess.inner:
         raise DataError(
-            f"data.resize={data.resize} makes short sides below the {preprocess.inner} pixels that are cut out; raise its lower end"
+            f"data.resize={data.resize} makes short sides below the {preprocess.inner} pixels that "
+            "are cut out; raise its lower end"
         )
-
-
-def random_scale(
-    size: tuple[int, int], resize: tuple[int, int], inner: int, rng: np.random.Generator
-) -> Box:
-    """The box that resizing the short side to a whole number in [lo, hi] and cutting out a random square of `inner` takes (VGG section 3.1)."""
-    height, width = size
-    short = _integer(rng, resize[0], resize[1])
-    side = min(max(1, round(min(size) * inner / short)), height, width)
-    return _integer(rng, 0, height - side), _integer(rng, 0, width - side), side, side
-
-
-def random_area(
-    size: tuple[int, int],
-    area: tuple[float, float],
-    aspect: tuple[float, float],
-    rng: np.random.Generator,
-) -> Box:
-    """A box of a share of the image's area in `area` and a width / height in `aspect`, log-uniform (GoogLeNet section 6).
-
-    What does not fit is drawn anew, ten times; then the largest centred box of an allowed shape is taken.
-    """
-    height, width = size
-    low, high = math.log(aspect[0]), math.log(aspect[1])
-    for _ in range(10):
-        target = (area[0] + (area[1] - area[0]) * rng.random()) * height * width
-        shape = math.exp(low + (high - low) * rng.random())
-        w, h = round(math.sqrt(target * shape)), round(math.sqrt(target / shape))
-        if 0 < w <= width and 0 < h <= height:
-            return _integer(rng, 0, height - h), _integer(rng, 0, width - w), h, w
-    shape = min(max(width / height, aspect[0]), aspect[1])
-    w, h = max(1, min(width, round(height * shape))), max(1, min(height, round(width / shape)))
-    return (height - h) // 2, (width - w) // 2, h, w
 
 
 def resize(
     pixels: np.ndarray, size: tuple[int, int], interpolation: str, *, smooth: bool = False
 ) -> np.ndarray:
-    """uint8 [H, W, C] -> [height, width, C].
+    """uint8 [H, W, C] -> [height, width, C], `size` being (height, width).
 
-    With `smooth`, "bilinear" and "bicubic" average over all pixels that one new pixel covers when they shrink an image: Pillow's way and
-    torchvision's, so published weights see what they were evaluated on. Without, they interpolate between 2 or 4 neighbours, TensorFlow's
-    way, ten times as fast. "area" averages in either case.
+    With `smooth`, "bilinear" and "bicubic" average over all pixels that one new pixel covers when
+    they shrink an image: Pillow's way and torchvision's, so that published weights see what they
+    were evaluated on. Without, they interpolate between 2 or 4 neighbours, TensorFlow's way, ten
+    times as fast. "area" averages in either case.
     """
     if pixels.shape[:2] == size:
         return pixels
@@ -155,28 +170,28 @@ def resize(
         resized = np.asarray(image.resize((size[1], size[0]), _PILLOW[interpolation]))
     else:
         resized = cv2.resize(pixels, (size[1], size[0]), interpolation=_CV2[interpolation])
-    return resized if resized.ndim == 3 else resized[..., None]
+    return resized if resized.ndim == 3 else resized[..., None]  # [height, width, C]
 
 
-def _integer(rng: np.random.Generator, low: int, high: int) -> int:
-    """A whole number in [low, high], from one double: the same under every NumPy."""
-    return low + int(rng.random() * (high - low + 1))
+def to_pixels(
+    image: bytes | np.ndarray, channels: int, key: str, *, upright: bool = True
+) -> np.ndarray:
+    """The whole image, decoded if need be: uint8 [H, W, channels].
 
-
-def to_pixels(image: bytes | np.ndarray, channels: int, key: str) -> np.ndarray:
-    """The whole image, decoded if need be: uint8 [H, W, channels]; raises DataError, naming `key`, where it does not decode."""
+    EXIF orientation is applied unless `upright` is False. Raises DataError, naming `key`, where it
+    does not decode.
+    """
     if isinstance(image, np.ndarray):
         return decode.set_channels(image, channels)
-    return decode.decode(image, channels, key)
+    return decode.decode(image, channels, key, upright=upright)
 
 
 def add_background(pixels: np.ndarray, pad: int) -> np.ndarray:
-    """`pad` black pixels added on every side."""
+    """`pad` black pixels added on every side: [H, W, C] -> [H + 2 pad, W + 2 pad, C]."""
     if not pad:
         return pixels
     height, width, channels = pixels.shape
-    padded = np.zeros(
-        (height + 2 * pad, width + 2 * pad, channels), np.uint8
-    )  # np.pad takes 100 us
+    # np.pad would take 100 us.
+    padded = np.zeros((height + 2 * pad, width + 2 * pad, channels), np.uint8)
     padded[pad:-pad, pad:-pad] = pixels
     return padded

@@ -12,19 +12,20 @@ MAX_REPLACEMENTS = 100  # corrupt records in a row that are skipped
 
 def thread_count(data: Data) -> int:
     """`data.threads`, or one a core that this process may use."""
-    return (
-        data.threads or len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else data.threads or os.cpu_count() or 1
-    )
+    if data.threads:
+        return data.threads
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load_each(
     data: Data, source: Source, indices: Indices, place: Callable[[Example, int], None]
 ) -> Iterator[tuple[int, bool]]:
-    """Calls `place(example, row)` for the records at `indices`, read in one request; yields (label, whether it is a replacement) of each.
+    """Calls `place(example, row)` for the records at `indices`, which are read in one request.
 
-    `place` decodes the image and puts it in row `row` of a batch. A record that does not decode raises DataError, or with
+    Yields (label, whether it is a replacement) of each. `place` decodes the image and puts it in
+    row `row` of a batch. A record that does not decode raises DataError, or with
     data.on_corrupt="skip" is replaced by the next one that does.
     """
     for row, example in enumerate(source.fetch(indices)):
@@ -47,5 +48,6 @@ def _replace(source: Source, index: int, row: int, place: Callable[[Example, int
         except DataError:
             continue
     raise DataError(
-        f"{source.name} {source.split}: record {index} and the {MAX_REPLACEMENTS} after it are corrupt; prepare the dataset again"
+        f"{source.name} {source.split}: record {index} and the {MAX_REPLACEMENTS} after it are "
+        "corrupt; prepare the dataset again"
     )

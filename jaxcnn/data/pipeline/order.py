@@ -1,8 +1,9 @@
-"""Which example stands where: the order of training is a function of (seed, position) and of nothing else.
+"""Which example stands where: training's order depends on (seed, position) and on nothing else.
 
-Training walks an infinite stream in which every epoch is a permutation of the examples; batch k holds positions k B to (k + 1) B - 1,
-so batches straddle the ends of epochs and every example comes exactly once an epoch. Only the raw output of a counter-based bit
-generator is used, which NumPy keeps the same for ever.
+Training walks an infinite stream in which every epoch is a permutation of the examples; batch k
+holds positions k B to (k + 1) B - 1, so batches straddle the ends of epochs and every example comes
+exactly once an epoch. Only the raw output of a counter-based bit generator is used, which NumPy
+keeps the same for ever.
 """
 
 import functools
@@ -30,7 +31,10 @@ def stream(positions: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.nda
 
 
 def example_rng(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The random numbers of one example in one epoch, whoever draws them; apart from those of the permutation."""
+    """The random numbers of one example in one epoch, whoever draws them.
+
+    They are apart from those of the permutation.
+    """
     return np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 1, index]))
 
 

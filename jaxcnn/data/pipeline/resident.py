@@ -1,4 +1,4 @@
-"""Small datasets, decoded once and kept: the arrays that go to device memory, and the statistics measured on them."""
+"""Small datasets, decoded once and kept: the arrays that go to device memory."""
 
 import logging
 import threading
@@ -24,21 +24,21 @@ _lock = threading.Lock()
 
 
 def is_small(data: Data, source: Source, preprocess: Preprocess | None = None) -> bool:
-    """Whether the images of `source`, as the network sees them, take at most `data.resident_mib` MiB."""
+    """Whether the images of `source`, as the network sees them, fit in `data.resident_mib` MiB."""
     if preprocess:
         height, width, channels = preprocess.shape
     else:
         height, width, channels = source.image_shape or (224, 224, 3)
-        height, width, channels = (
-            data.image_size or height,
-            data.image_size or width,
-            data.channels or channels,
-        )
+        height, width = data.image_size or height, data.image_size or width
+        channels = data.channels or channels
     return len(source) * height * width * channels <= data.resident_mib << 20
 
 
 def is_resident(data: Data, source: Source, preprocess: Preprocess | None = None) -> bool:
-    """Whether `source` goes to device memory as a whole. Random host crops must be streamed, so with them it never does."""
+    """Whether `source` goes to device memory as a whole.
+
+    With random host crops, which must be streamed, it never does.
+    """
     if data.resident == "no" or is_random(data):
         return False
     return data.resident == "yes" or is_small(data, source, preprocess)
@@ -47,34 +47,28 @@ def is_resident(data: Data, source: Source, preprocess: Preprocess | None = None
 def resident_arrays(
     data: Data, split: str, preprocess: Preprocess, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(images uint8 [N, S, S, C], labels int32 [N]) of `split` in its order, read-only; the last few are kept in memory.
+    """(images uint8 [N, S, S, C], labels int32 [N]) of `split` in its order, read-only.
 
-    A corrupt record raises DataError, or with data.on_corrupt="skip" is replaced as in the stream and counted in a warning.
+    The last few splits are kept in memory. A corrupt record raises DataError, or with
+    data.on_corrupt="skip" is replaced as in the stream and counted in a warning.
     """
     found = decoded(data, open_source(data, split), preprocess, progress)
     return found.images, found.labels
 
 
 class Decoded(NamedTuple):
-    """A whole split: images uint8 [N, S, S, C], labels int32 [N], and which records are corrupt and hold a replacement, bool [N]."""
+    """A whole split as evaluation sees it."""
 
-    images: np.ndarray
-    labels: np.ndarray
-    corrupt: np.ndarray
+    images: np.ndarray  # uint8 [N, S, S, C]
+    labels: np.ndarray  # int32 [N]
+    corrupt: np.ndarray  # bool [N], the records that did not decode and hold a replacement
 
 
 def decoded(
     data: Data, source: Source, preprocess: Preprocess, progress: Progress | None = None
 ) -> Decoded:
     """All of `source` as evaluation sees it, in `data.threads` threads; see `resident_arrays`."""
-    geometry = (
-        preprocess.image_size,
-        preprocess.channels,
-        preprocess.pad,
-        preprocess.crop_fraction,
-        preprocess.interpolation,
-    )
-    key = (source.identity, geometry, data.on_corrupt)
+    key = (source.identity, preprocess.geometry, data.on_corrupt)
     with _lock:
         if key not in _kept:
             while len(_kept) >= KEPT:
@@ -87,15 +81,15 @@ def _decode_all(
     data: Data, source: Source, preprocess: Preprocess, progress: Progress | None
 ) -> Decoded:
     n = len(source)
-    found = Decoded(
-        np.empty((n, *preprocess.shape), np.uint8), np.empty(n, np.int32), np.zeros(n, bool)
-    )
+    images = np.empty((n, *preprocess.shape), np.uint8)  # [N, S, S, C]
+    found = Decoded(images, labels=np.empty(n, np.int32), corrupt=np.zeros(n, bool))
 
     def load(start: int) -> int:
         rows = range(start, min(n, start + CHUNK))
 
         def place(example: Example, row: int) -> None:
-            found.images[rows[row]] = eval_view(example.image, preprocess, example.key)
+            view = eval_view(example.image, preprocess, example.key, upright=source.upright)
+            found.images[rows[row]] = view
 
         for i, seen in zip(rows, load_each(data, source, rows, place), strict=True):
             found.labels[i], found.corrupt[i] = seen
@@ -114,31 +108,3 @@ def _decode_all(
     for array in found:
         array.setflags(write=False)
     return found
-
-
-def moments(
-    data: Data, source: Source, preprocess: Preprocess
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(mean, standard deviation) of each channel over all pixels of `source` that the network sees, 0-255, to four decimals."""
-    images = decoded(data, source, preprocess).images
-    counts = np.zeros((images.shape[-1], 256), np.int64)  # exact, whatever the order of summation
-    for start in range(0, len(images), CHUNK):
-        for channel in range(images.shape[-1]):
-            counts[channel] += np.bincount(
-                images[start : start + CHUNK, ..., channel].reshape(-1), minlength=256
-            )
-    levels = np.arange(256)
-    mean = counts @ levels / counts.sum(axis=1)
-    variance = counts @ levels**2 / counts.sum(axis=1) - mean**2
-    return tuple(round(float(m), 4) for m in mean), tuple(
-        round(float(v) ** 0.5, 4) for v in variance
-    )
-
-
-def mean_image(data: Data, source: Source, preprocess: Preprocess) -> np.ndarray:
-    """The mean of `source` at every pixel that the network sees, [S, S, C], 0-255."""
-    images = decoded(data, source, preprocess).images
-    total = np.zeros(preprocess.shape)
-    for start in range(0, len(images), CHUNK):
-        total += images[start : start + CHUNK].sum(axis=0, dtype=np.int64)
-    return total / len(images)

@@ -1,6 +1,7 @@
-"""What scripts/prepare_data.py can read: where each image of a folder, or of ILSVRC's archives, lies.
+"""What scripts/prepare_data.py can read: where each image of a folder or of an archive lies.
 
-Nothing is unpacked: an archive is scanned once for the places of its members, which are then read where they are.
+Nothing is unpacked: an archive is scanned once for the places of its members, which are then read
+where they are.
 """
 
 import io
@@ -15,19 +16,17 @@ from jaxcnn.data.sources.folder import Folder
 from jaxcnn.errors import DataError
 
 SYNSET = r"n\d{8}"
-TRAIN, VALIDATION, DEVKIT = (
-    "ILSVRC2012_img_train.tar",
-    "ILSVRC2012_img_val.tar",
-    "ILSVRC2012_devkit_t12.tar.gz",
-)
+TRAIN = "ILSVRC2012_img_train.tar"
+VALIDATION = "ILSVRC2012_img_val.tar"
+DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 
 
 class Entry(NamedTuple):
-    """One image: `size` bytes at `offset` of the file `path` (-1: the whole file), its label and its name."""
+    """One image of a dataset."""
 
-    path: str
-    offset: int
-    size: int
+    path: str  # the file that holds it
+    offset: int  # where it begins there, in bytes
+    size: int  # in bytes; -1: up to the end of the file
     label: int
     key: str
 
@@ -46,64 +45,86 @@ class Listing(NamedTuple):
 
 def list_folder(root: Path) -> Listing:
     """ROOT/{train,val,...}/CLASS/*.jpg; "val" becomes "validation", as TFDS calls it."""
-    splits, names = {}, []
-    for split in sorted(
-        e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".")
-    ):
+    splits, class_names = {}, []
+    visible = [e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith(".")]
+    for split in sorted(visible):
         folder = Folder(str(root), split)
-        names = folder.class_names
-        files = [(path, label) for path, label in folder.files]
+        class_names = folder.class_names
         splits["validation" if split == "val" else split] = [
-            Entry(str(root / p), 0, -1, label, p) for p, label in files
+            Entry(str(root / path), 0, -1, label, path) for path, label in folder.files
         ]
-    return Listing(splits, names)
+    return Listing(splits, class_names)
 
 
 def list_ilsvrc(root: Path) -> Listing:
-    """The original archives of ILSVRC 2012, those of the three that lie in `root`; labels are those of the sorted synsets, as everywhere.
+    """The original archives of ILSVRC 2012, those of the three that lie in `root`.
 
-    The validation archive needs the devkit's, which holds its ground truth. Raises DataError if archives are missing or damaged.
+    Labels are the places of the sorted synsets, as everywhere. The validation archive needs the
+    development kit, which holds its ground truth. Raises DataError if archives are missing or
+    damaged.
     """
     splits: dict[str, list[Entry]] = {}
     synsets: list[str] = []
+    truth: list[int] = []
     if (root / DEVKIT).is_file():
         synsets, truth = read_devkit(root / DEVKIT)
     if (root / TRAIN).is_file():
-        inner = [member for member in _members(root / TRAIN) if member[0].endswith(".tar")]
-        found = sorted(Path(name).stem for name, _, _ in inner)
-        if strange := [name for name in found if not re.fullmatch(SYNSET, name)]:
-            raise DataError(
-                f"{root / TRAIN} holds {strange[0]!r}.tar, which is no synset name like n01440764; download it again"
-            )
-        if synsets and found != synsets:
-            raise DataError(
-                f"{root / TRAIN} holds {len(found)} classes, not the {len(synsets)} of {DEVKIT}; download it again"
-            )
-        synsets = found
-        splits["train"] = [
-            Entry(str(root / TRAIN), at, size, synsets.index(Path(name).stem), image)
-            for name, start, _ in inner
-            for image, at, size in _members(root / TRAIN, start)
-        ]
+        splits["train"], synsets = _list_training(root / TRAIN, synsets)
     if (root / VALIDATION).is_file():
         if not (root / DEVKIT).is_file():
             raise DataError(
-                f"{root / VALIDATION} needs {DEVKIT} beside it, which holds the labels of the validation images"
+                f"{root / VALIDATION} needs {DEVKIT} beside it, "
+                "which holds the labels of the validation images"
             )
-        images = sorted(_members(root / VALIDATION))
-        if len(images) != len(truth):
-            raise DataError(
-                f"{root / VALIDATION} holds {len(images)} images, but {DEVKIT} labels {len(truth)}; download the archive again"
-            )
-        splits["validation"] = [
-            Entry(str(root / VALIDATION), at, size, label, name)
-            for (name, at, size), label in zip(images, truth, strict=True)
-        ]
+        splits["validation"] = _list_validation(root / VALIDATION, truth)
     return Listing(splits, synsets)
 
 
+def _list_training(archive: Path, expected: list[str]) -> tuple[list[Entry], list[str]]:
+    """(images, synsets) of an archive that holds one archive a class.
+
+    The synsets must be those `expected`, unless these are [] for unknown.
+    """
+    inner = [member for member in _members(archive) if member[0].endswith(".tar")]
+    synsets = sorted(Path(name).stem for name, _, _ in inner)
+    if strange := [name for name in synsets if not re.fullmatch(SYNSET, name)]:
+        raise DataError(
+            f"{archive} holds {strange[0]!r}.tar, which is no synset name like n01440764; "
+            "download it again"
+        )
+    if expected and synsets != expected:
+        raise DataError(
+            f"{archive} holds {len(synsets)} classes, not the {len(expected)} of {DEVKIT}; "
+            "download it again"
+        )
+    labels = {name: label for label, name in enumerate(synsets)}
+    entries = [
+        Entry(str(archive), at, size, labels[Path(name).stem], image)
+        for name, start, _ in inner
+        for image, at, size in _members(archive, start)
+    ]
+    return entries, synsets
+
+
+def _list_validation(archive: Path, truth: list[int]) -> list[Entry]:
+    """The images of an archive in the order of their names, labelled by `truth`."""
+    images = sorted(_members(archive))
+    if len(images) != len(truth):
+        raise DataError(
+            f"{archive} holds {len(images)} images, but {DEVKIT} labels {len(truth)}; "
+            "download the archive again"
+        )
+    return [
+        Entry(str(archive), at, size, label, name)
+        for (name, at, size), label in zip(images, truth, strict=True)
+    ]
+
+
 def _members(archive: Path, start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """(name, offset in the file, size) of the files of an uncompressed archive that begins at byte `start` of `archive`."""
+    """(name, offset, size) of the files of an uncompressed archive, which may lie in another.
+
+    It begins at byte `start` of the file `archive`, from whose beginning the offsets count.
+    """
     with archive.open("rb") as raw:
         raw.seek(start)
         try:
@@ -140,7 +161,10 @@ class _From(io.RawIOBase):
 
 
 def read_devkit(path: Path) -> tuple[list[str], list[int]]:
-    """(the 1,000 synsets in sorted order, the label of each validation image) from the development kit."""
+    """(the 1,000 synsets in sorted order, the label of each validation image).
+
+    Raises DataError if `path` is not the development kit.
+    """
     from scipy.io import loadmat
 
     with tarfile.open(path) as tar:
@@ -163,7 +187,8 @@ def read_devkit(path: Path) -> tuple[list[str], list[int]]:
     synsets = sorted(by_id.values())
     if not all(re.fullmatch(SYNSET, name) for name in synsets):
         raise DataError(
-            f"{path} holds no synset names like n01440764; download the development kit of tasks 1 and 2 again"
+            f"{path} holds no synset names like n01440764; "
+            "download the development kit of tasks 1 and 2 again"
         )
     place = {name: label for label, name in enumerate(synsets)}
     return synsets, [place[by_id[number]] for number in numbers]

@@ -5,19 +5,11 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxcnn.data.prepare.write import (
-    JOURNAL,
-    WRITER,
-    Options,
-    Progress,
-    Shard,
-    append,
-    convert_image,
-    make_example,
-    resume,
-    sha256,
-    write_metadata,
-)
+from jaxcnn.data.prepare.convert import Options, convert_image
+from jaxcnn.data.prepare.examples import make_example
+from jaxcnn.data.prepare.journal import JOURNAL, Shard, append, check_unfinished, resume, sha256
+from jaxcnn.data.prepare.metadata import write_metadata
+from jaxcnn.data.prepare.write import WRITER, Progress
 from jaxcnn.data.sources.records import parse_example
 from jaxcnn.errors import DataError
 
@@ -25,15 +17,13 @@ from jaxcnn.errors import DataError
 def convert_tfrecords(
     source: Path, place: Path, options: Options, progress: Progress
 ) -> list[Shard]:
-    """Converts SOURCE, a NAME/VERSION directory in TFRecord format, into `place`; goes on where an earlier run stopped.
+    """Converts SOURCE, a NAME/VERSION directory in TFRecord format, into `place`.
 
-    Records stay as they are, byte for byte, unless images are to be shrunk. An image that does not decode is listed and left out.
-    Raises DataError for a damaged file.
+    It goes on where an earlier run stopped. Records stay as they are, byte for byte, unless images
+    are to be shrunk. An image that does not decode is listed and left out. Raises DataError for a
+    damaged file.
     """
-    if (place / "dataset_info.json").is_file():
-        raise DataError(
-            f"{place} is already prepared; choose another --name, --version or --out, or remove it"
-        )
+    check_unfinished(place)
     info = json.loads((source / "dataset_info.json").read_text())
     features = json.loads((source / "features.json").read_text())
     splits = {split["name"]: [int(n) for n in split["shardLengths"]] for split in info["splits"]}
@@ -42,16 +32,11 @@ def convert_tfrecords(
     for split, lengths in splits.items():
         for part, length in enumerate(lengths):
             suffix = f"{part:05d}-of-{len(lengths):05d}"
-            file = f"{place.parent.name}-{split}.array_record-{suffix}"
-            if file not in done:
-                done[file] = _convert_file(
-                    source / f"{info['name']}-{split}.tfrecord-{suffix}",
-                    place / file,
-                    split,
-                    length,
-                    options,
-                )
-                append(place / JOURNAL, done[file]._asdict())
+            to = place / f"{place.parent.name}-{split}.array_record-{suffix}"
+            if to.name not in done:
+                path = source / f"{info['name']}-{split}.tfrecord-{suffix}"
+                done[to.name] = _convert_file(path, to, split, length=length, options=options)
+                append(place / JOURNAL, done[to.name]._asdict())
             progress(split, sum(lengths[: part + 1]), sum(lengths))
     shards = list(done.values())
     for labels in source.glob("*.labels.txt"):
@@ -60,7 +45,7 @@ def convert_tfrecords(
     return shards
 
 
-def _convert_file(path: Path, to: Path, split: str, length: int, options: Options) -> Shard:
+def _convert_file(path: Path, to: Path, split: str, *, length: int, options: Options) -> Shard:
     from array_record.python.array_record_module import ArrayRecordWriter
 
     part = to.with_name(to.name + ".part")
@@ -75,7 +60,8 @@ def _convert_file(path: Path, to: Path, split: str, length: int, options: Option
     writer.close()
     if count != length:
         raise DataError(
-            f"{path} holds {count} records where dataset_info.json promises {length}; prepare or download it again"
+            f"{path} holds {count} records where dataset_info.json promises {length}; "
+            "prepare or download it again"
         )
     digest = sha256(part)
     part.replace(to)
@@ -89,13 +75,16 @@ def _shrunk(record: bytes, key: str, options: Options) -> bytes:
     image = convert_image(fields["image"][0], key, options)
     if image is fields["image"][0]:
         return record
-    return make_example(
-        {name: values[0] for name, values in fields.items() if len(values) == 1} | {"image": image}
-    )
+    single = {name: values[0] for name, values in fields.items() if len(values) == 1}
+    return make_example(single | {"image": image})
 
 
 def read_tfrecords(path: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file: length, checksum of the length, content, checksum of the content. DataError where that breaks."""
+    """The contents of the records of a TFRecord file.
+
+    A record is a length, a checksum of the length, the content and a checksum of the content.
+    Raises DataError where that breaks.
+    """
     at = 0
     with path.open("rb") as file:
         while head := file.read(12):

@@ -1,7 +1,7 @@
 """What a source of images is: a sequence of encoded examples, and how splits of it are written."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -10,9 +10,9 @@ from jaxcnn.errors import DataError
 
 
 class Example(NamedTuple):
-    """One record: an encoded image (or a decoded one, uint8 [H, W, C]), its label, and the name by which errors call it."""
+    """One record: its image, its label, and the name by which errors call it."""
 
-    image: bytes | np.ndarray
+    image: bytes | np.ndarray  # a JPEG, PNG or WebP file, or pixels uint8 [H, W, C]
     label: int
     key: str
 
@@ -24,11 +24,14 @@ class Source(Protocol):
     """One split of a dataset, in a fixed order."""
 
     name: str
-    split: str
+    split: str  # as the source itself calls it
     splits: dict[str, int]  # {split: examples}
     class_names: list[str]
     image_shape: tuple[int, int, int] | None  # where all images have the same
     identity: str  # the same text means the same examples in the same order
+    # Whether its images are turned as EXIF says: False where published figures are of images as
+    # they are stored.
+    upright: bool
 
     def __len__(self) -> int: ...
 
@@ -42,30 +45,41 @@ class Source(Protocol):
 _SLICE = re.compile(r"([\w-]+)(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?")
 
 
+def split_names(split: str) -> list[str]:
+    """The base splits of an expression: ["train", "val"] of "train[10%:]+val"."""
+    return [part.split("[")[0].strip() for part in split.split("+")]
+
+
+def missing_splits(split: str, splits: Iterable[str]) -> list[str]:
+    """Those of `split_names(split)` that are not among `splits`."""
+    return [name for name in split_names(split) if name not in splits]
+
+
 def split_indices(split: str, sizes: dict[str, int], where: str) -> list[tuple[str, range]]:
-    """[(base split, indices)] of a split expression such as "train[10%:]+val"; raises DataError for what does not exist or is empty."""
+    """[(base split, indices)] of a split expression such as "train[10%:]+val".
+
+    Raises DataError for what does not read, does not exist or is empty.
+    """
     parts = []
     for text in split.split("+"):
         match = _SLICE.fullmatch(text.strip())
         if not match:
             raise DataError(
-                f'split "{split}" does not read as NAME or NAME[from:to]; write it like train, train[:100] or train[10%:]'
+                f'split "{split}" does not read as NAME or NAME[from:to]; '
+                "write it like train, train[:100] or train[10%:]"
             )
         name, low, high = match.groups()
         if name not in sizes:
-            raise DataError(f'{where} has no split "{name}"; it has {", ".join(sizes) or "none"}')
-        parts.append(
-            (
-                name,
-                range(
-                    *slice(_bound(low, sizes[name]), _bound(high, sizes[name])).indices(sizes[name])
-                ),
+            raise DataError(
+                f'{where} has no split "{name}"; it has {", ".join(sizes) or "none"}: '
+                "set data.train_split or data.eval_split to what it has"
             )
-        )
+        size = sizes[name]
+        wanted = slice(_bound(low, size), _bound(high, size))
+        parts.append((name, range(*wanted.indices(size))))
     if not any(len(indices) for _, indices in parts):
-        raise DataError(
-            f'split "{split}" of {where} is empty; it has {", ".join(f"{k}: {v}" for k, v in sizes.items())} examples'
-        )
+        has = ", ".join(f"{name}: {size}" for name, size in sizes.items())
+        raise DataError(f'split "{split}" of {where} is empty; it has {has} examples')
     return parts
 
 

@@ -9,17 +9,20 @@ from jaxcnn.data.sources.base import Example, Indices, split_indices
 
 
 class Digits:
-    """scikit-learn's 1,797 handwritten digits, 8x8 pixels; of each digit every fifth image is for testing: 1,442 train, 355 test."""
+    """scikit-learn's 1,797 handwritten digits, 8x8 pixels: 1,442 to train, 355 to test.
+
+    Of each digit every fifth image is for testing.
+    """
 
     name = "digits"
     image_shape: tuple[int, int, int] | None = (8, 8, 1)
     class_names = [str(d) for d in range(10)]
+    upright = True
 
     def __init__(self, split: str):
         images, labels = _digits()
-        rank = np.array(
-            [np.count_nonzero(labels[:i] == label) for i, label in enumerate(labels)]
-        )  # among the images of its digit
+        # The place of each image among those of its digit.
+        rank = np.array([np.count_nonzero(labels[:i] == label) for i, label in enumerate(labels)])
         test = rank % 5 == 4
         members = {"train": np.flatnonzero(~test), "test": np.flatnonzero(test)}
         self.split, self.splits = split, {k: len(v) for k, v in members.items()}
@@ -46,7 +49,5 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     raw: Any = load_digits()
-    images = np.round(raw.images * (255 / 16)).astype(np.uint8)[
-        ..., None
-    ]  # [1797, 8, 8, 1], 0..16 -> 0..255
-    return images, raw.target.astype(np.int32)
+    pixels = np.round(raw.images * (255 / 16)).astype(np.uint8)  # 0..16 -> 0..255
+    return pixels[..., None], raw.target.astype(np.int32)  # [1797, 8, 8, 1], [1797]

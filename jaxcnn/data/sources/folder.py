@@ -1,42 +1,47 @@
-"""A folder of images, ROOT/{train,val,test}/CLASS/*.jpg: the class of an image is the folder it lies in."""
+"""A folder of images, ROOT/{train,val,test}/CLASS/*.jpg: the last folder is an image's class."""
 
+import hashlib
 import os
 from pathlib import Path
 
-from jaxcnn.data.sources.base import Example, Indices, split_indices
+from jaxcnn.data.sources.base import Example, Indices, split_indices, split_names
 from jaxcnn.errors import DataError, UnreadableError, printable
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_SAME = {"validation": "val", "val": "validation"}  # what people call one and the same split
 
 
 class Folder:
-    """One split of ROOT, classes and files in alphabetical order; files and folders whose names begin with a dot do not count."""
+    """One split of ROOT, classes and files in alphabetical order, images turned as EXIF says.
+
+    Files and folders whose names begin with a dot do not count. A split "validation" is looked for
+    in `val` too, and the other way round; `split` is the name that it has.
+    """
 
     name = "folder"
     image_shape: tuple[int, int, int] | None = None
+    upright = True
 
     def __init__(self, root: str, split: str):
         if not root:
             raise DataError(
-                'data.name="folder" needs data.data_dir, the folder ROOT that holds ROOT/train/CLASS/*.jpg'
+                'data.name="folder" needs data.data_dir, '
+                "the folder ROOT that holds ROOT/train/CLASS/*.jpg"
             )
         self._root = Path(root)
         names = _subfolders(self._root, "split")
-        bases = [b for b in names if b in {part.split("[")[0].strip() for part in split.split("+")}]
+        self.split = _own_names(split, names)
         reference = "train" if "train" in names else names[0]
         self._classes = _subfolders(self._root / reference, "class")
-        self.class_names = [
-            printable(name) for name in self._classes
-        ]  # they are drawn, logged and written line by line
-        listed = {base: self._list(base) for base in bases}
+        # They are drawn, logged and written line by line.
+        self.class_names = [printable(name) for name in self._classes]
+        wanted = split_names(self.split)
+        listed = {name: self._list(name) for name in names if name in wanted}
         # A split that nobody asked for is not listed: it may hold a million files.
         self.splits = {name: len(listed[name]) if name in listed else -1 for name in names}
-        parts = split_indices(split, self.splits, str(self._root))
+        parts = split_indices(self.split, self.splits, str(self._root))
         self.files = [listed[name][i] for name, indices in parts for i in indices]
-        self.split = split
-        self.identity = (
-            f"folder {self._root.resolve()} {split} {len(self.files)} {hash(tuple(self.files))}"
-        )
+        self.identity = f"folder {self._root.resolve()} {self.split} {_digest(self.files)}"
 
     def _list(self, base: str) -> list[tuple[str, int]]:
         """[(path below ROOT, label)] of one split."""
@@ -44,7 +49,8 @@ class Folder:
         unknown = sorted(set(classes) - set(self._classes))
         if unknown:
             raise DataError(
-                f"{self._root / base} has {len(unknown)} classes that the training folder does not have: {', '.join(unknown[:5])}; "
+                f"{self._root / base} has {len(unknown)} classes that the training folder does not "
+                f"have: {', '.join(unknown[:5])}; "
                 "the classes of an evaluation folder must be among those of the training folder"
             )
         files = []
@@ -52,7 +58,8 @@ class Folder:
             found = _images(self._root, self._root / base / name) if name in classes else []
             if not found and base == "train":
                 raise DataError(
-                    f"{self._root / base / name} holds no images ({', '.join(SUFFIXES)}); put some there or remove the empty class"
+                    f"{self._root / base / name} holds no images ({', '.join(SUFFIXES)}); "
+                    "put some there or remove the empty class"
                 )
             files += [(path, label) for path in found]
         return files
@@ -62,45 +69,66 @@ class Folder:
 
     def __getitem__(self, index: int) -> Example:
         path, label = self.files[index]
+        whole = self._root / path
         try:
-            return Example(
-                (self._root / path).read_bytes(), label, printable(str(self._root / path))
-            )
-        except OSError as e:
+            return Example(whole.read_bytes(), label, printable(str(whole)))
+        except OSError as error:
             raise UnreadableError(
-                f"{self._root / path} cannot be read: {e.strerror}; restore the file or mount its disk again, then run the same command"
+                f"{whole} cannot be read: {error.strerror}; restore the file or mount its disk "
+                "again, then run the same command"
             ) from None
 
     def fetch(self, indices: Indices) -> list[Example]:
         return [self[int(i)] for i in indices]
 
 
+def _own_names(split: str, names: list[str]) -> str:
+    """The split expression with "validation" and "val" as the folder calls them."""
+
+    parts = []
+    for part in split.split("+"):
+        base, bracket, rest = part.strip().partition("[")
+        other = _SAME.get(base.strip())
+        if other in names and base.strip() not in names:
+            base = other
+        parts.append(f"{base}{bracket}{rest}")
+    return "+".join(parts)
+
+
+def _digest(files: list[tuple[str, int]]) -> str:
+    """The same text for the same files and labels, in every process."""
+    lines = (b"%s\0%d\n" % (os.fsencode(path), label) for path, label in files)
+    return hashlib.blake2b(b"".join(lines), digest_size=16).hexdigest()
+
+
 def _subfolders(folder: Path, kind: str) -> list[str]:
-    """Names of the visible folders in `folder`, sorted; DataError says what is there instead if there are none."""
+    """Names of the visible folders in `folder`, sorted; DataError says what is there instead."""
     if not folder.is_dir():
         raise DataError(
-            f"{folder.absolute()} is not a folder; expected ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg with data.data_dir=ROOT"
+            f"{folder.absolute()} is not a folder; expected ROOT/train/CLASS/*.jpg and "
+            "ROOT/val/CLASS/*.jpg with data.data_dir=ROOT"
         )
     names = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
     if not names:
         files = sum(1 for _ in os.scandir(folder))
         raise DataError(
-            f"{folder.absolute()} holds {files} files but no {kind} folders; expected ROOT/train/CLASS/*.jpg with data.data_dir=ROOT"
+            f"{folder.absolute()} holds {files} files but no {kind} folders; "
+            "expected ROOT/train/CLASS/*.jpg with data.data_dir=ROOT"
         )
     return names
 
 
 def _images(root: Path, folder: Path) -> list[str]:
-    """Image files anywhere below `folder`, relative to `root`, sorted; a link that leads out of `root` raises DataError.
+    """Image files anywhere below `folder`, relative to `root`, sorted.
 
-    Pipes and devices do not count: reading one would wait for ever.
+    A link that leads out of `root` raises DataError. Pipes and devices do not count: reading one
+    would wait for ever.
     """
     found, unseen = [], [str(folder)]
     inside = root.resolve()
     while unseen:
-        for entry in list(
-            os.scandir(unseen.pop())
-        ):  # to its end, so that an error below leaves nothing open
+        # Read to its end, so that an error below leaves nothing open.
+        for entry in list(os.scandir(unseen.pop())):
             if entry.name.startswith("."):
                 continue
             if entry.is_dir(follow_symlinks=False):
@@ -114,14 +142,14 @@ def _images(root: Path, folder: Path) -> list[str]:
 
 
 def _check_link(path: Path, inside: Path) -> None:
-    target = Path(
-        os.path.realpath(path)
-    )  # unlike Path.resolve it takes links that lead in a circle
+    # Unlike Path.resolve, this takes links that lead in a circle.
+    target = Path(os.path.realpath(path))
     if not target.exists():
         raise DataError(
             f"{path} is a link that leads nowhere, to {target}; restore the file or remove the link"
         )
     if not target.is_relative_to(inside):
         raise DataError(
-            f"{path} is a link to {target}, outside {inside}; copy the file in, or link the folder of the whole class"
+            f"{path} is a link to {target}, outside {inside}; copy the file in, "
+            "or link the folder of the whole class"
         )

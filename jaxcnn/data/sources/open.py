@@ -3,24 +3,25 @@
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.digits import Digits
+from jaxcnn.data.sources.folder import Folder
+from jaxcnn.data.sources.tfds import open_tfds
 from jaxcnn.errors import DataError
 
 
 def open_source(data: Data, split: str) -> Source:
-    """The examples of `split`, which may be sliced as TFDS does it ("train[:45000]", "train[10%:]"); raises DataError if it is not there."""
+    """The examples of `split`, which may be sliced as TFDS does it: "train[:45000]", "train[10%:]".
+
+    Raises DataError if it is not there.
+    """
     if data.name == "digits":
         return Digits(split)
     if data.name == "folder":
-        from jaxcnn.data.sources.folder import Folder
-
         return Folder(data.data_dir, split)
-    from jaxcnn.data.sources.tfds import open_tfds
-
     return open_tfds(data.name, data.data_dir, split)
 
 
 def default_eval_split(source: Source) -> str:
-    """ "test", else "validation", else "val", whichever the dataset has; raises DataError if it has none of them."""
+    """The first of "test", "validation" and "val" that the dataset has; DataError if none."""
     for name in ("test", "validation", "val"):
         if name in source.splits:
             return name

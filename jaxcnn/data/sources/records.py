@@ -1,7 +1,7 @@
 """Random access to the records of ArrayRecord files, and the protocol buffers in them.
 
-array_record's own data source starts threads for every request; here a request is read by the thread that makes it, of which the
-pipeline has as many as it was told to have.
+array_record's own data source starts threads for every request; here a request is read by the
+thread that makes it, of which the pipeline has as many as it was told to have.
 """
 
 import bisect
@@ -19,7 +19,10 @@ OPTIONS = "readahead_buffer_size:0,max_parallelism:1"  # records are asked for i
 
 
 class Records:
-    """Parts of files, TFDS's file instructions (filename, skip, take), as one sequence of records; safe for threads."""
+    """Parts of files as one sequence of records; safe for threads.
+
+    The parts are TFDS's file instructions: objects with `filename`, `skip` and `take`.
+    """
 
     def __init__(self, instructions: Sequence[Any]):
         self._parts = [(str(part.filename), int(part.skip)) for part in instructions]
@@ -44,17 +47,20 @@ class Records:
             places.append(place)
         records = [b""] * len(indices)
         for file, (positions, places) in wanted.items():
-            try:
-                found = self._reader(file).read(positions)
-            except (RuntimeError, ValueError) as e:
-                if not Path(file).is_file():
-                    raise UnreadableError(
-                        f"{file} is gone; restore the file or mount its disk again, then run the same command"
-                    ) from None
-                raise DataError(f"{file} is damaged: {' '.join(str(e).split())[:200]}") from None
-            for place, record in zip(places, found, strict=True):
+            for place, record in zip(places, self._read_file(file, positions), strict=True):
                 records[place] = record
         return records
+
+    def _read_file(self, file: str, positions: list[int]) -> list[bytes]:
+        try:
+            return self._reader(file).read(positions)
+        except (RuntimeError, ValueError) as error:
+            if not Path(file).is_file():
+                raise UnreadableError(
+                    f"{file} is gone; restore the file or mount its disk again, "
+                    "then run the same command"
+                ) from None
+            raise DataError(f"{file} is damaged: {' '.join(str(error).split())[:200]}") from None
 
     def _reader(self, file: str) -> Any:
         with self._lock:
@@ -66,11 +72,13 @@ class Records:
 
 
 def parse_example(record: bytes) -> dict[str, list]:
-    """{feature: values} of a serialised tf.train.Example's bytes and integer lists (floats are left out); ValueError if it is cut short."""
+    """{feature: values} of a serialised tf.train.Example: lists of bytes and of integers.
+
+    Lists of floats are left out. Raises ValueError if the record is cut short.
+    """
     fields: dict[str, list] = {}
-    for _, features in _messages(
-        memoryview(record)
-    ):  # a view, so that an image is copied once, not at every level
+    # A view, so that an image is copied once, not at every level.
+    for _, features in _messages(memoryview(record)):
         for _, entry in _messages(features):
             parts = dict(_messages(entry))  # 1: key, 2: Feature
             for kind, values in _messages(parts.get(2, memoryview(b""))):
@@ -95,7 +103,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 
 
 def _messages(data: memoryview) -> Iterator[tuple[int, Any]]:
-    """(field number, value) of a protocol buffer whose fields are lengths with content, or integers."""
+    """(field number, value) of a protocol buffer of integers and of contents with a length."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

@@ -189,7 +189,6 @@ def make_prepare(
             'data.augment names "pca_color", but the images are grey; remove it or set data.channels=3'
         )
     offset = jnp.asarray(preprocess.offset())  # [S, S, C] or [1, 1, C]
-    std = jnp.asarray(preprocess.std, jnp.float32).reshape(1, 1, 1, -1)
     background = jnp.zeros((1, 1, preprocess.channels))
     colours: dict[str, Any] = load_pca(data.pca) if data.pca else {}
     steps = {
@@ -224,6 +223,6 @@ def make_prepare(
                 mixed = [jax.tree.map(lambda a, b: jnp.where(first, a, b), *mixed)]
             if mixed:
                 images, targets = mixed[0]
-        return (images - offset[None]) / std, targets
+        return preprocess.normalise(images), targets
 
     return prepare

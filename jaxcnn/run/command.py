@@ -1,0 +1,191 @@
+"""The command line of a run: its flags, its config file, and the overrides of its fields.
+
+Everything that cannot work ends in UsageError or ConfigError with one sentence. The config file is
+loaded here and not by ml_collections, which would wrap its errors in a traceback; ml_collections
+types and applies the overrides.
+"""
+
+import importlib.util
+import pathlib
+import re
+import sys
+from typing import NamedTuple
+
+from absl import flags
+from ml_collections import config_flags
+
+from jaxcnn.config import schema
+from jaxcnn.errors import JaxcnnError, UsageError, nearest, one_line, question
+from jaxcnn.parallel.launch import START_SECONDS, Launch
+from jaxcnn.run.fields import check_override, fields_like
+
+CONFIG_FLAG = re.compile(r"--?config(?:=(.*))?", flags=re.DOTALL)
+
+
+class Command(NamedTuple):
+    """What a command line asks for."""
+
+    config: schema.Config
+    workdir: str
+    launch: Launch
+    preflight: bool
+    profile: str
+
+
+def parse(argv: list[str]) -> tuple[schema.Config, str]:
+    """Returns (config, workdir) of a command line; raises UsageError or ConfigError."""
+    asked = command(argv)
+    return asked.config, asked.workdir
+
+
+def command(argv: list[str]) -> Command:
+    """Returns all that a command line says; raises UsageError or ConfigError."""
+    named, rest = _config_file(argv)
+    config = load_config(named)
+    for argument in rest:
+        check_override(argument)
+    values, holder = _define(config, rest)
+    try:
+        stray = values(rest)[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise UsageError(_unknown_flag(error.flagname, values)) from None
+    except (flags.Error, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise UsageError(one_line(error, 400)) from None
+    if stray:
+        raise UsageError(
+            f"unexpected argument {stray[0]!r}; settings are written --config.field=value"
+        )
+    if not values.workdir:
+        raise UsageError(
+            "--workdir is missing; give a directory for checkpoints and metrics, "
+            "such as --workdir=runs/lenet"
+        )
+    launch = Launch(
+        coordinator_address=values.coordinator_address,
+        num_processes=values.num_processes,
+        process_id=values.process_id,
+        start_timeout=values.start_timeout,
+    )
+    return Command(
+        config=holder.value,
+        workdir=values.workdir,
+        launch=launch,
+        preflight=values.preflight,
+        profile=values.profile,
+    )
+
+
+def help_text() -> str:
+    """The flags, for --help."""
+    values, _ = _define(schema.Config(), ["main"])
+    return values.get_help()
+
+
+def _define(
+    config: schema.Config, argv: list[str]
+) -> tuple[flags.FlagValues, flags.FlagHolder[schema.Config]]:
+    """The flags, with one for every override of `config` in `argv`."""
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_dataclass(
+        "config",
+        config,
+        "Config file, with an optional :variant.",
+        flag_values=values,
+        sys_argv=argv,
+    )
+    text = {
+        "workdir": (
+            None,
+            "Where checkpoints, metrics and pictures go; the same for all processes.",
+        ),
+        "profile": ("", "FIRST:LAST, steps to trace into WORKDIR/profile."),
+        "coordinator_address": (None, "host:port of process 0, the same for all processes."),
+    }
+    for name, (default, about) in text.items():
+        flags.DEFINE_string(name, default, about, flag_values=values)
+    whole = {
+        "num_processes": (None, "How many processes; 1 alone means one, wherever it runs.", 1),
+        "process_id": (None, "Which of them this one is, from 0.", 0),
+        "start_timeout": (START_SECONDS, "Seconds in which all processes must have started.", 1),
+    }
+    for name, (default, about, least) in whole.items():
+        flags.DEFINE_integer(name, default, about, least, flag_values=values)
+    looking = "Look at data, disk and speed, draw a batch, and train nothing."
+    flags.DEFINE_bool("preflight", False, looking, flag_values=values)
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
+    return values, holder
+
+
+def _config_file(argv: list[str]) -> tuple[str, list[str]]:
+    """Returns the value of --config, the last where there are several, and `argv` without it.
+
+    Raises UsageError where it is missing.
+    """
+    named, rest = "", []
+    arguments = iter(argv)
+    for argument in arguments:
+        match = CONFIG_FLAG.fullmatch(argument)
+        if not match:
+            rest.append(argument)
+        elif match.group(1) is not None:
+            named = match.group(1)
+        else:
+            named = next(arguments, "")
+    if not named:
+        raise UsageError(
+            "--config is missing; give a config file, such as --config=configs/lenet.py"
+        )
+    return named, rest
+
+
+def load_config(named: str) -> schema.Config:
+    """Runs `get_config` of the config file FILE or FILE:VARIANT and returns its Config.
+
+    Raises UsageError or ConfigError.
+    """
+    file, colon, variant = named.partition(":")
+    path = pathlib.Path(file)
+    if not path.is_file():
+        folder = path.parent if path.parent.is_dir() else pathlib.Path("configs")
+        there = ", ".join(sorted(str(p) for p in folder.glob("*.py")))
+        raise UsageError(
+            f"--config names {path}, which does not exist; "
+            f"there are: {there or 'no config files here'}"
+        )
+    spec = importlib.util.spec_from_file_location("config_file", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--config names {path}, which is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(variant) if colon else module.get_config()
+    except JaxcnnError:
+        raise
+    except Exception as error:  # config files are programs
+        raise UsageError(
+            f"the config file {named} failed: {type(error).__name__}: {one_line(error, 400)}"
+        ) from None
+    if not isinstance(config, schema.Config):
+        raise UsageError(
+            f"get_config of {path} returned {type(config).__name__}; "
+            "it must return jaxcnn.config.schema.Config"
+        )
+    return config
+
+
+def _unknown_flag(name: str, values: flags.FlagValues) -> str:
+    own = [flag for flag in values if "." not in flag]
+    meant = nearest(name, own) or fields_like(name)
+    hint = question(f"--{flag}" for flag in meant)
+    return f"there is no flag --{name}{hint}; --help lists the flags"
+
+
+def wants_help(argv: list[str]) -> bool:
+    """Whether the command line asks for the help text, whatever else it says."""
+    return bool({"--help", "-h", "--helpfull"} & set(argv))
+
+
+def interpreter() -> str:
+    """The path of this Python, as one would type it here."""
+    here, path = pathlib.Path.cwd(), pathlib.Path(sys.executable)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,23 @@
+"""Digests and versions."""
+
+import hashlib
+
+import jax
+import numpy as np
+
+from jaxcnn.run.provenance import digest, versions
+
+
+def test_a_digest_is_the_sha256_of_paths_types_shapes_and_bytes():
+    kernel, bias = np.ones((2, 3), np.float32), np.zeros(3, np.float32)
+    by_hand = hashlib.sha256()
+    by_hand.update(b"['a']['bias'] float32 (3,)" + bias.tobytes())
+    by_hand.update(b"['a']['kernel'] float32 (2, 3)" + kernel.tobytes())
+    tree = {"a": {"kernel": kernel, "bias": bias}}
+    assert digest(tree) == by_hand.hexdigest()
+    assert digest({"a": {"bias": bias, "kernel": np.asfortranarray(kernel)}}) == digest(tree)
+    assert digest({"a": {"kernel": kernel, "bias": -bias}}) != digest(tree)
+
+
+def test_versions_are_those_installed():
+    assert versions()["jax"] == jax.__version__ and "python" in versions()

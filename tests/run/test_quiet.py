@@ -1,0 +1,60 @@
+"""What libraries say beside what they raise stays off the terminal; everything else is shown."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from jaxcnn.run import quiet
+
+UNRAISABLE = """
+import gc
+from jaxcnn.run import quiet
+quiet.hush()
+class Failing:
+    def __init__(self, text):
+        self.text = text
+    def __del__(self):
+        raise RuntimeError(self.text)
+Failing(quiet.CLOSED_LOOP)
+Failing("something else")
+gc.collect()
+"""
+
+
+def test_asyncio_still_words_a_closed_loop_so():
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match=f"^{quiet.CLOSED_LOOP}$"):
+        loop.call_soon(print)
+
+
+def test_only_what_a_closed_loop_leaves_is_silent():
+    done = subprocess.run([sys.executable, "-c", UNRAISABLE], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "something else" in done.stderr and quiet.CLOSED_LOOP not in done.stderr
+
+
+def test_errors_of_libraries_are_shown_but_not_with_a_traceback():
+    absl = logging.getLogger("absl")
+    level, filters, hook = absl.level, list(absl.filters), sys.unraisablehook
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    absl.addHandler(handler)
+    try:
+        quiet.hush()
+        absl.info("an aside")
+        absl.error("a fault")
+        try:
+            raise OSError
+        except OSError:
+            absl.exception("a fault that is raised as well")
+    finally:
+        absl.removeHandler(handler)
+        absl.setLevel(level)
+        absl.filters[:] = filters
+        sys.unraisablehook = hook
+    assert lines == ["a fault"]
