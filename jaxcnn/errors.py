@@ -79,6 +79,10 @@ class WriteError(JaxcnnError, OSError):
     """A file of a run that cannot be written: the disk is full, or its file system is gone."""
 
 
+class WeightsError(JaxcnnError, ValueError):
+    """Weights, or a name of weights, that are not what was asked for."""
+
+
 class RunError(JaxcnnError, RuntimeError):
     """A run that cannot start or go on."""
 

@@ -1,4 +1,7 @@
-"""Masked sums and counts, and what is read off them. Every image counts once; sums add over batches, devices and processes."""
+"""Masked sums and counts, and what is read off them.
+
+Every image counts once; sums add over batches, devices and processes.
+"""
 
 from typing import Any, NamedTuple
 
@@ -11,19 +14,23 @@ Sums = dict[str, Array]
 
 
 def rank_of_label(logits: Array, labels: Array) -> Array:
-    """How many classes score above the label, [B]: 0 is top-1 correct, below 5 top-5 correct. Ties go to the lower class.
+    """How many classes score above the label: [B] of logits [B, K] and labels [B].
 
-    A row with a value that is not finite ranks below all and at least fifth: it is never correct, however few the classes.
+    0 is top-1 correct, below 5 top-5 correct. Ties go to the lower class. A row with a value that
+    is not finite ranks below all and at least fifth: it is never correct, however few the classes.
     """
     own = jnp.take_along_axis(logits, labels[:, None], axis=1)  # [B, 1]
-    earlier = jnp.arange(logits.shape[1])[None, :] < labels[:, None]
+    earlier = jnp.arange(logits.shape[1])[None, :] < labels[:, None]  # [B, K]
     above = (logits > own) | ((logits == own) & earlier)
-    rank = jnp.sum(above, axis=1)
+    rank = jnp.sum(above, axis=1)  # [B]
     return jnp.where(jnp.all(jnp.isfinite(logits), axis=1), rank, max(logits.shape[1], 5))
 
 
 def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array) -> Sums:
-    """{loss, top1, top5, count} summed over the examples with mask 1; logits [B, K], the others [B]. Scalars in float32."""
+    """{loss, top1, top5, count} summed over the examples with mask 1: scalars in float32.
+
+    `logits` are [B, K], the others [B].
+    """
     rank = rank_of_label(logits, labels)
     return {
         "loss": jnp.sum(jnp.where(mask > 0, losses, 0.0)),
@@ -34,13 +41,16 @@ def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array
 
 
 def confusion_counts(logits: Array, labels: Array, mask: Array) -> Array:
-    """Int32 counts [K, K], row the true class and column the predicted one; rows of logits that are not finite predict none and are left out."""
+    """Int32 counts [K, K]: the row is the true class, the column the predicted one.
+
+    Rows of logits [B, K] that are not finite predict no class and are left out.
+    """
     classes = logits.shape[1]
     predicted = jnp.argmax(logits, axis=1)
     mask = jnp.where(jnp.all(jnp.isfinite(logits), axis=1), mask, 0)
     cells = labels.astype(jnp.int32) * classes + predicted.astype(jnp.int32)
     counts = jnp.zeros(classes * classes, jnp.int32).at[cells].add(mask.astype(jnp.int32))
-    return counts.reshape(classes, classes)
+    return counts.reshape(classes, classes)  # [K, K]
 
 
 def add(total: dict[str, Any] | None, part: dict[str, Any]) -> dict[str, Any]:
@@ -48,23 +58,28 @@ def add(total: dict[str, Any] | None, part: dict[str, Any]) -> dict[str, Any]:
     return part if total is None else {name: total[name] + part[name] for name in part}
 
 
-def summarize(sums: dict[str, Any]) -> dict[str, float]:
-    """Means of sums: {loss, top1, top5, count}, top-1 and top-5 as shares in [0, 1]. Blocks until the device has them."""
+def means(sums: dict[str, Any]) -> dict[str, float]:
+    """{loss, top1, top5, count}: the means of sums, top-1 and top-5 as shares in [0, 1].
+
+    Blocks until the device has them.
+    """
     count = float(sums["count"])
-    return {name: float(sums[name]) / max(count, 1.0) for name in ("loss", "top1", "top5")} | {
-        "count": count
-    }
+    shares = {name: float(sums[name]) / max(count, 1.0) for name in ("loss", "top1", "top5")}
+    return shares | {"count": count}
 
 
 def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
-    """Share of each class's examples that were recognised, [K]; NaN for a class without examples."""
+    """Share of each class's examples that were recognised, [K]; NaN for a class without any."""
     confusion = np.asarray(confusion)
     totals = confusion.sum(axis=1)
     return np.where(totals > 0, np.diag(confusion) / np.maximum(totals, 1), np.nan)
 
 
 class Calibration(NamedTuple):
-    """Expected calibration error, and of each bin of confidence its count, mean confidence and share right (NaN where it is empty), [M]."""
+    """The expected calibration error, and what each of M bins of confidence holds, [M].
+
+    Mean confidence and share right are NaN where a bin is empty.
+    """
 
     error: float
     counts: np.ndarray
@@ -73,16 +88,33 @@ class Calibration(NamedTuple):
 
 
 def calibration(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> Calibration:
-    """How far confidence [N] in (0, 1] lies from the share of `right` [N], over equal bins ((m - 1) / M, m / M] (arXiv:1706.04599, eq. 3)."""
+    """How far confidence [N] in (0, 1] lies from the share of `right` [N].
+
+    Over M equal bins ((m - 1) / M, m / M] (arXiv:1706.04599, equation 3).
+    """
     confidence = np.asarray(confidence, np.float64)
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)  # [N]
+    counts = np.bincount(place, minlength=bins)  # [M]
     filled = np.where(counts > 0, counts, np.nan)
     sure = np.bincount(place, weights=confidence, minlength=bins) / filled
     accuracy = np.bincount(place, weights=np.asarray(right, np.float64), minlength=bins) / filled
+    gaps = np.nansum(counts * np.abs(accuracy - sure))
     return Calibration(
-        float(np.nansum(counts * np.abs(accuracy - sure)) / max(len(confidence), 1)),
-        counts,
-        sure,
-        accuracy,
+        error=float(gaps / max(len(confidence), 1)),
+        counts=counts,
+        confidence=sure,
+        accuracy=accuracy,
     )
+
+
+def interval(shares: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high): Wilson's 95 % interval of each share [M] out of `counts` [M] (Wilson 1927).
+
+    It is all of [0, 1] where a count is 0 and the share NaN.
+    """
+    z2 = 1.959964**2
+    counts = np.asarray(counts, np.float64)
+    shares = np.where(counts > 0, shares, 0.5)
+    middle = (shares * counts + z2 / 2) / (counts + z2)
+    spread = np.sqrt(z2 * (counts * shares * (1 - shares) + z2 / 4)) / (counts + z2)
+    return np.clip(middle - spread, 0, 1), np.clip(middle + spread, 0, 1)

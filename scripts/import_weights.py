@@ -1,12 +1,16 @@
-"""Turns public PyTorch weights into a checkpoint of this package, with the preprocessing and the class names that belong to them.
+"""Turns public PyTorch weights into a checkpoint of this package.
 
   python scripts/import_weights.py resnet50 resnet50-0676ba61.pth --out weights/resnet50
   python scripts/import_weights.py tf_efficientnet_b0 model.safetensors --weights ns_jft_in1k
   python scripts/import_weights.py resnet50 download --weights IMAGENET1K_V2 --num-classes 10
+  python scripts/import_weights.py resnet20 resnet20-12fca82f.th
 
-SOURCE is a .pth, .pt or .safetensors file, or the word `download`, which goes through torchvision's or timm's own code. The names are
-those of `jaxcnn.list_models()`, and tf_efficientnet_b0 to b7 for EfficientNets trained in TensorFlow. Every name that only one side
-has, and every shape that differs, is listed, and then nothing is written.
+The preprocessing and the class names that belong to the weights are written with them. SOURCE is a
+.pth, .pt, .th or .safetensors file, or the word `download`, which goes through torchvision's or
+timm's own code. The names are those of `jaxcnn.weights.ports`: tf_efficientnet_b0 to b7 are
+EfficientNets trained in TensorFlow, and resnet20 to resnet110 the CIFAR-10 networks of
+github.com/akamaster/pytorch_resnet_cifar10. Where names or shapes do not fit, a message says how,
+and nothing is written.
 """
 
 import argparse
@@ -19,74 +23,85 @@ import jax
 import numpy as np
 
 from jaxcnn.checkpoint.variables import save_variables
-from jaxcnn.errors import CheckpointError
+from jaxcnn.errors import JaxcnnError, WeightsError
 from jaxcnn.weights.finetune import with_new_head
-from jaxcnn.weights.labels import class_names, synsets
-from jaxcnn.weights.ports import find, translate
+from jaxcnn.weights.labels import CIFAR10, class_names, synsets
+from jaxcnn.weights.leaves import count_classes, leaves
+from jaxcnn.weights.ports import Port, find
 from jaxcnn.weights.preprocessing import entry_of_file, find_entry, preprocessing
 from jaxcnn.weights.torch import from_torch
 
-WRAPPERS = (
-    "state_dict",
-    "model",
-    "model_state_dict",
-)  # keys under which training scripts keep the weights
+DOWNLOAD = "download"
+PICKLED = (".pth", ".pt", ".th")
+# Keys under which training scripts keep the weights.
+WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 
-class ImportFailed(Exception):
-    """The message is one sentence for the user."""
+def check_readers(source: str) -> None:
+    """Raises WeightsError where the package that reads `source` is not installed."""
+    suffix = pathlib.Path(source).suffix
+    try:
+        if suffix in PICKLED:
+            import torch  # noqa: F401
+        elif suffix == ".safetensors":
+            import safetensors.numpy  # noqa: F401
+    except ImportError as error:
+        raise WeightsError(
+            f"{suffix} files are read by {error.name}, which is not installed: "
+            "pip install -e '.[torch]'"
+        ) from None
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """The state dict in a .pth, .pt or .safetensors file."""
+    """The state dict in a .pth, .pt, .th or .safetensors file."""
     if not path.is_file():
-        raise ImportFailed(
-            f"{path} is not a file; SOURCE is a .pth, .pt or .safetensors file, or the word download"
+        raise WeightsError(
+            f"{path} is not a file; SOURCE is a .pth, .pt, .th or .safetensors file, or the word "
+            f"{DOWNLOAD}"
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    if path.suffix not in (".pth", ".pt"):
-        raise ImportFailed(
-            f"{path} ends in {path.suffix or 'nothing'}; expected .pth, .pt or .safetensors"
+    if path.suffix not in PICKLED:
+        raise WeightsError(
+            f"{path} ends in {path.suffix or 'nothing'}; expected .pth, .pt, .th or .safetensors"
         )
-    try:
-        import torch
-    except ImportError:
-        raise ImportFailed(
-            f"{path.suffix} files are read by torch, which is not installed: pip install -e '.[torch]'"
-        ) from None
+    return _read_pickled(path)
+
+
+def _read_pickled(path: pathlib.Path) -> dict[str, Any]:
+    import torch
+
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise ImportFailed(
-            f"{path} holds more than weights (pickled Python objects, which can run code when loaded) and was not opened; "
-            "save model.state_dict() alone and import that"
+        raise WeightsError(
+            f"{path} holds more than weights (pickled Python objects, which can run code when "
+            "loaded) and was not opened; save model.state_dict() alone and import that"
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ImportFailed(
+        raise WeightsError(
             f"{path} is not a PyTorch file or is damaged: {_line(error)}; download it again"
         ) from None
     return unwrap(state, path)
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-    except ImportError:
-        raise ImportFailed(
-            ".safetensors files are read by safetensors, which is not installed: pip install safetensors"
-        ) from None
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ImportFailed(
+        raise WeightsError(
             f"{path} is not a safetensors file or is damaged: {_line(error)}; download it again"
         ) from None
 
 
 def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
-    """The state dict itself, out of what training scripts put around it and without the "module." of DataParallel."""
+    """The state dict itself, out of what training scripts put around it.
+
+    The prefix "module." of DataParallel is taken off its names.
+    """
     for key in WRAPPERS:
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
@@ -94,8 +109,9 @@ def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
         isinstance(key, str) and hasattr(value, "shape") for key, value in state.items()
     )
     if not arrays or not state:
-        raise ImportFailed(
-            f"{path} holds no state dict (names to arrays) at its top or under {', '.join(WRAPPERS)}"
+        raise WeightsError(
+            f"{path} holds no state dict (names to arrays) at its top or under "
+            f"{', '.join(WRAPPERS)}"
         )
     return {key.removeprefix("module."): value for key, value in state.items()}
 
@@ -103,6 +119,12 @@ def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
 def download(name: str, entry: str) -> dict[str, Any]:
     """The state dict of weights `entry`, fetched and cached by torchvision or timm."""
     port = find(name)
+    if port.library not in ("timm", "torchvision"):
+        raise WeightsError(
+            f"{port.library} publishes {name} as a file only: fetch {name}*.th from "
+            "github.com/akamaster/pytorch_resnet_cifar10, folder pretrained_models, and give its "
+            "path as SOURCE"
+        )
     try:
         if port.library == "timm":
             import timm
@@ -112,61 +134,73 @@ def download(name: str, entry: str) -> dict[str, Any]:
 
         return torchvision.models.get_model(port.entry, weights=entry).state_dict()
     except ImportError as error:
-        raise ImportFailed(
-            f"download goes through {port.library}, which cannot be imported ({_line(error)}): pip install -e '.[torch]'"
+        raise WeightsError(
+            f"{DOWNLOAD} goes through {port.library}, which cannot be imported ({_line(error)}): "
+            "pip install -e '.[torch]'"
         ) from None
-    except (
-        Exception
-    ) as error:  # the network, a proxy, the disk: each library wraps these in types of its own
-        raise ImportFailed(
-            f"{port.library} could not download {port.entry} {entry} ({type(error).__name__}: {_line(error)}); "
-            "fetch the file where there is a network and give its path as SOURCE"
+    # the network, a proxy, the disk: each library wraps these in types of its own
+    except Exception as error:
+        raise WeightsError(
+            f"{port.library} could not download {port.entry} {entry} ({type(error).__name__}: "
+            f"{_line(error)}); fetch the file where there is a network and give its path as SOURCE"
         ) from None
 
 
 def convert(
     name: str, state: dict[str, Any], num_classes: int | None, key: jax.Array
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(variables, model fields): with as many classes as the weights have, or a fresh head of `num_classes`."""
+    """(variables, model fields): with the classes of the weights, or a fresh head of `num_classes`.
+
+    Weights without their last layer need `num_classes`.
+    """
     port = find(name)
-    head = next(
-        theirs
-        for theirs in (
-            translate(layer, port.rows)[0] for layer in ("fc8", "fc") if _named(layer, port.rows)
-        )
-    )
-    given = np.shape(state[f"{head}.weight"])[0] if f"{head}.weight" in state else 1000
-    fields: dict[str, Any] = {"num_classes": int(given)}
+    fields: dict[str, Any] = {}
     if port.aux and not any(key.startswith(port.aux) for key in state):
         fields["aux_heads"] = False
+    given = classes_in(port, state)
+    if num_classes and not given:
+        blank = {
+            leaf.theirs: np.zeros(leaf.their_shape, np.float32)
+            for leaf in leaves(name, num_classes=num_classes, **fields)
+            if leaf.theirs.startswith(f"{port.head}.")
+        }
+        state = blank | state
     variables = from_torch(name, state, **fields)
+    fields["num_classes"] = num_classes or given
     if num_classes and num_classes != given:
         variables = with_new_head(port.model, variables, num_classes, key)
-        fields["num_classes"] = num_classes
     return variables, {**port.fields, **fields}
 
 
-def _named(layer: str, rows: Any) -> bool:
-    return any(row[0] == layer for row in rows)
-
-
 def metadata_of(
-    name: str, fields: dict[str, Any], entry: str, source: str, imagenet: bool
+    name: str, fields: dict[str, Any], *, entry: str, source: str, own_classes: bool
 ) -> dict[str, Any]:
-    """What evaluation and prediction must know of these weights."""
-    count = fields["num_classes"]
-    names = list(class_names()) if imagenet else [f"class {i}" for i in range(count)]
+    """What evaluation and prediction must know of these weights.
+
+    `own_classes` says that the last layer is the published one, and not a fresh one.
+    """
+    port, count = find(name), fields["num_classes"]
+    names, order = [f"class {i}" for i in range(count)], "unknown: a layer for other classes"
+    known_synsets: list[str] = []
+    if own_classes and count == 1000:
+        names, known_synsets = list(class_names()), list(synsets())
+        order = "ImageNet synsets in alphabetical order"
+    elif own_classes and count == 10 and port.library == "akamaster":
+        names, order = list(CIFAR10), "CIFAR-10's own"
     return {
-        "model": find(name).model,
+        "model": port.model,
         "model_args": fields,
         "preprocessing": preprocessing(name, entry),  # RGB; mean and std on the 0-255 scale
         "class_names": names,
-        "label_order": "ImageNet synsets in alphabetical order"
-        if imagenet
-        else "unknown: these classes are not ImageNet's 1000",
-        "synsets": list(synsets()) if imagenet else [],
+        "label_order": order,
+        "synsets": known_synsets,
         "source": source,
     }
+
+
+def classes_in(port: Port, state: dict[str, Any]) -> int | None:
+    """How many classes the weights tell apart; None where they have no last layer."""
+    return count_classes(port, {key: np.shape(value) for key, value in state.items()})
 
 
 def _line(error: BaseException) -> str:
@@ -175,18 +209,24 @@ def _line(error: BaseException) -> str:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "name", metavar="NAME", help="the network, such as resnet50 or tf_efficientnet_b0"
     )
     parser.add_argument(
-        "source", metavar="SOURCE", help="a .pth, .pt or .safetensors file, or the word download"
+        "source",
+        metavar="SOURCE",
+        help=f"a .pth, .pt, .th or .safetensors file, or the word {DOWNLOAD}",
     )
     parser.add_argument("--out", help="directory to write (default: weights/NAME)")
     parser.add_argument(
         "--weights",
         default="",
-        help="which published weights: IMAGENET1K_V2, ns_jft_in1k ... (default: read off the file's name)",
+        help="which published weights: IMAGENET1K_V2, ns_jft_in1k ... (default: read off the "
+        "file's name)",
     )
     parser.add_argument(
         "--num-classes", type=int, help="attach a fresh last layer for this many classes"
@@ -197,34 +237,43 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> str:
     """Imports as `args` say; returns what to tell the user."""
-    find(args.name)
-    file = pathlib.Path(args.source)
-    known = args.weights or entry_of_file(args.name, file.name)
+    check_readers(args.source)
+    port = find(args.name)
+    known = args.weights or entry_of_file(args.name, pathlib.Path(args.source).name)
     entry = find_entry(args.name, known)[0]
-    state = download(args.name, entry) if args.source == "download" else read(file)
+    downloaded = args.source == DOWNLOAD
+    if downloaded:
+        state = download(args.name, entry)
+    else:
+        state = read(pathlib.Path(args.source))
     out = pathlib.Path(args.out or f"weights/{args.name}")
     if out.exists():
-        raise ImportFailed(f"{out} exists already; remove it or give another --out")
+        raise WeightsError(f"{out} exists already; remove it or give another --out")
     variables, fields = convert(args.name, state, args.num_classes, jax.random.key(args.seed))
-    imagenet = fields["num_classes"] == 1000 and args.num_classes in (None, 1000)
-    source = f"{find(args.name).library} {find(args.name).entry} {entry}, {args.source}"
-    save_variables(out, variables, metadata_of(args.name, fields, entry, source, imagenet))
+    metadata = metadata_of(
+        args.name,
+        fields,
+        entry=entry,
+        source=f"{port.library} {port.entry} {entry}, {args.source}",
+        own_classes=classes_in(port, state) == fields["num_classes"],
+    )
+    save_variables(out, variables, metadata)
     arrays = jax.tree.leaves(variables)
     total = sum(int(np.size(array)) for array in arrays)
-    assumed = (
-        ""
-        if known or args.source == "download"
-        else f" The file's name says not which weights these are: --weights {entry} was assumed."
-    )
-    return f"wrote {out}: {len(arrays)} arrays, {total:,} numbers, {fields['num_classes']} classes.{assumed}"
+    said = f"wrote {out}: {len(arrays)} arrays, {total:,} numbers, {fields['num_classes']} classes."
+    if not known and not downloaded:
+        said += f" The file's name does not say which weights these are: {entry} was assumed; "
+        said += "--weights names others."
+    return said
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Imports and says so, or says why not; returns the exit code."""
     try:
         print(run(parse(argv)))
-    except (ImportFailed, CheckpointError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    except JaxcnnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     return 0
 
 

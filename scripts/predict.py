@@ -1,6 +1,9 @@
-"""Says and draws what a network sees in images: the five most probable classes of each, as in AlexNet's figure 4.
+"""Says and draws what a network sees in images: the five most probable classes of each.
 
-python scripts/predict.py cat.jpg dog.jpg --workdir weights/resnet50 [--out predictions.png]
+  python scripts/predict.py cat.jpg dog.jpg --workdir weights/resnet50 [--out predictions.png]
+
+The picture is that of AlexNet's figure 4. In a folder named after its class, an image has its right
+answer marked. Exit codes: 0 done, 1 failed, 2 a flag or an image that cannot work.
 """
 
 import argparse
@@ -11,13 +14,14 @@ import numpy as np
 from rich.console import Console
 
 from jaxcnn.data.images.views import to_pixels
-from jaxcnn.draw import plots
-from jaxcnn.errors import CheckpointError, ConfigError, DataError
+from jaxcnn.draw.figure import available
+from jaxcnn.draw.predictions import most_probable
+from jaxcnn.errors import FAILED, ConfigError, JaxcnnError
 from jaxcnn.evaluate import protocols
 from jaxcnn.evaluate.classify import UNKNOWN, classify
 from jaxcnn.evaluate.predictions import Predictions
 from jaxcnn.run import logs
-from jaxcnn.weights import labels
+from jaxcnn.weights.labels import readable
 
 DRAWN = 40  # images in the picture
 FORMATS = (".png", ".jpg", ".pdf", ".svg")
@@ -60,39 +64,54 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     logs.setup_logging()
     try:
-        if args.top < 1:
-            raise ConfigError(f"--top {args.top} shows no class; give 1 or more")
-        if pathlib.Path(args.out).suffix not in FORMATS:
-            raise ConfigError(
-                f"--out {args.out} is no picture that can be drawn; its name must end in {', '.join(FORMATS)}"
-            )
-        found = classify(args.workdir, args.images, protocol=args.protocol, best=args.best)
-        names = labels.readable(found.class_names)
-        say(found, names, args.top)
-        if plots.available():
-            images = [
-                to_pixels(pathlib.Path(path).read_bytes(), 3, path) for path in args.images[:DRAWN]
-            ]
-            drawn = plots.most_probable(
-                pathlib.Path(args.out), images, found.probabilities, names, found.labels, args.top
-            )
-            print(f"{drawn}" + (f" (the first {DRAWN} images)" if len(args.images) > DRAWN else ""))
-    except (CheckpointError, ConfigError, DataError, OSError) as error:
+        run(args)
+    except (JaxcnnError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code if isinstance(error, JaxcnnError) else FAILED
     return 0
 
 
-def say(found: Predictions, names: list[str], top: int) -> None:
-    """The most probable classes of each image with bars; a tick marks the right one where it is known."""
+def run(args: argparse.Namespace) -> None:
+    """Classifies, says and draws as `args` ask; raises a JaxcnnError for what cannot work."""
+    if args.top < 1:
+        raise ConfigError(f"--top {args.top} shows no class; give 1 or more")
+    out = pathlib.Path(args.out)
+    if out.suffix not in FORMATS:
+        raise ConfigError(
+            f"--out {out} is no picture that can be drawn; its name must end in "
+            f"{', '.join(FORMATS)}"
+        )
+    predictions = classify(args.workdir, args.images, protocol=args.protocol, best=args.best)
+    names = readable(predictions.class_names)
+    say(predictions, names, args.top)
+    if not available():
+        return
+    paths = args.images[:DRAWN]
+    drawn = most_probable(
+        out,
+        [to_pixels(pathlib.Path(path).read_bytes(), 3, path) for path in paths],
+        predictions.probabilities,
+        class_names=names,
+        labels=predictions.labels,
+        captions=[pathlib.Path(path).name for path in paths],
+        top=args.top,
+    )
+    left_out = f" (the first {DRAWN} images)" if len(args.images) > DRAWN else ""
+    print(f"{drawn}{left_out}")
+
+
+def say(predictions: Predictions, names: list[str], top: int) -> None:
+    """The most probable classes of each image with bars; a tick marks the right one if known."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    for key, label, row in zip(found.keys, found.labels, found.probabilities, strict=True):
-        console.print(f"{key}" + (f"  (is {names[label]})" if label != UNKNOWN else ""))
-        for k in np.argsort(-row, kind="stable")[:top]:
+    rows = zip(predictions.keys, predictions.labels, predictions.probabilities, strict=True)
+    for key, label, probabilities in rows:
+        known = "" if label == UNKNOWN else f"  (is {names[label]})"
+        console.print(f"{key}{known}")
+        for k in np.argsort(-probabilities, kind="stable")[:top]:
             tick = "✓" if k == label else " "
-            console.print(
-                f"  {row[k]:7.2%} {tick} {names[k].split(',')[0]:<28} {'█' * round(BAR * float(row[k]))}"
-            )
+            bar = "█" * round(BAR * float(probabilities[k]))
+            name = names[k].split(",")[0]
+            console.print(f"  {probabilities[k]:7.2%} {tick} {name:<28} {bar}")
 
 
 if __name__ == "__main__":

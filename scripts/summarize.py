@@ -5,7 +5,8 @@
   python scripts/summarize.py resnet50 --layers     # layer by layer
   python scripts/summarize.py 'vgg*' --json         # one object a line
 
-Nothing is allocated and nothing runs: everything comes from an abstract trace of each network at its own input size.
+Nothing is allocated and nothing runs: everything comes from an abstract trace of each network at
+its own input size.
 """
 
 import argparse
@@ -26,12 +27,27 @@ from jaxcnn.costs.published import PUBLISHED, number
 from jaxcnn.costs.summary import Summary, summarize
 from jaxcnn.models import list_models
 
+# Titles of the table's columns after the first. LEGEND explains them.
+TITLES = (
+    "input",
+    "parameters",
+    "conv./\nlinear/\nrest, %",
+    "multi-\nply-\nadds",
+    "out-\nputs,\nMB",
+    "sees,\npixels",
+    "printed\nparam-\neters",
+    "here",
+    "printed\nmultiply-\nadds",
+    "here",
+    "from",
+)
+WIDE = 200  # columns: the table is never cut or folded, whatever it is written to
 LEGEND = """\
-Parameters as created, auxiliary heads included; shares: % of convolutions/linear/else.
-MACs: multiply-adds of convolutions and linear layers for one image, no auxiliary heads.
-MB: outputs of all layers for one image, 4 bytes a number, activation functions in place.
-Field: pixels that one position of the last feature map sees along each side (gates left out).
-Printed: figures in print, how much more (+) this network has, without auxiliary heads, and where."""
+Parameters: as created, auxiliary heads included; of them in convolutions/linear layers/the rest.
+Multiply-adds: of convolutions and linear layers for one image, without auxiliary heads.
+Outputs: of all layers for one image, 4 bytes a number, activation functions in place.
+Sees: pixels along each side that a position of the last feature map depends on (gates left out).
+Printed: figures in print; here: how much more (+) this network has, without its auxiliary heads."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--layers",
         action="store_true",
-        help="every layer with its output shape, parameters and MACs",
+        help="every layer with its output shape, parameters and multiply-adds",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
@@ -58,27 +74,18 @@ def main(arguments: list[str] | None = None) -> int:
         matches = list_models(pattern)
         if not matches:
             near = difflib.get_close_matches(pattern, list_models(), n=4, cutoff=0.5)
-            hint = (
-                f"did you mean {', '.join(near)}?"
-                if near
-                else "scripts/summarize.py without a name lists them all."
-            )
+            hint = "scripts/summarize.py without a name lists them all."
+            if near:
+                hint = f"did you mean {', '.join(near)}?"
             print(f"There is no model {pattern!r}; {hint}", file=sys.stderr)
             return 2
         names += [name for name in matches if name not in names]
-    families = list_models()
-    names.sort(
-        key=lambda name: (
-            families[name],
-            [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)],
-        )
-    )
-    summaries = map(summarize, names)
+    summaries = map(summarize, in_order(names))
     if options.json:
         for summary in summaries:
             print(json.dumps(as_json(summary, options.layers)), flush=True)
         return 0
-    console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120)
+    console = Console(width=WIDE)
     if options.layers:
         for summary in summaries:
             console.print(layer_table(summary))
@@ -87,6 +94,17 @@ def main(arguments: list[str] | None = None) -> int:
     for line in model_table(summaries):
         console.print(line, highlight=False)
     return 0
+
+
+def in_order(names: list[str]) -> list[str]:
+    """Families together, and within one resnet50 before resnet101."""
+    families = list_models()
+
+    def key(name: str) -> tuple[str, list[str | int]]:
+        parts = re.split(r"(\d+)", name)
+        return families[name], [int(part) if part.isdigit() else part for part in parts]
+
+    return sorted(names, key=key)
 
 
 def as_json(summary: Summary, layers: bool) -> dict:
@@ -106,27 +124,14 @@ def as_json(summary: Summary, layers: bool) -> dict:
 
 
 def model_table(summaries: Iterable[Summary]) -> Iterator[Table | str]:
-    """The table of all models, then its legend; it fits in 100 columns."""
+    """The table of all models, then its legend."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("model", no_wrap=True)
-    for title in (
-        "input",
-        "parameters",
-        "shares",
-        "MACs",
-        "MB",
-        "field",
-        "printed",
-        "",
-        "MACs",
-        "",
-        "",
-    ):
+    for title in TITLES:
         table.add_column(title, justify="right", no_wrap=True)
     sources: dict[str, int] = {}
     family = None
     for s in summaries:
-        printed = PUBLISHED.get(s.model)
         row = [
             s.model,
             shape(s.input_shape),
@@ -134,8 +139,9 @@ def model_table(summaries: Iterable[Summary]) -> Iterator[Table | str]:
             shares(s),
             scaled(s.macs),
             megabytes(s.activation_bytes),
+            "×".join(str(side) for side in sorted(set(s.receptive_field))),
         ]
-        row.append("×".join(str(side) for side in sorted(set(s.receptive_field))))
+        printed = PUBLISHED.get(s.model)
         if printed:
             row += beside(s.params - s.aux_params, printed.params) + beside(s.macs, printed.macs)
             row.append(f"[dim]{sources.setdefault(printed.source, len(sources) + 1)}[/]")
@@ -157,9 +163,9 @@ def layer_table(summary: Summary) -> Table:
         title=summary.model,
         title_justify="left",
     )
-    table.add_column("layer", overflow="fold")
+    table.add_column("layer", no_wrap=True)
     table.add_column("type")
-    for title in ("output", "parameters", "MACs"):
+    for title in ("output", "parameters", "multiply-adds"):
         table.add_column(title, justify="right")
     for layer in summary.layers:
         table.add_row(

@@ -1,4 +1,7 @@
-"""What a compiled program sends between devices: its collectives, read from the compiled text, with bytes and the layer they serve."""
+"""What a compiled program sends between devices: its collectives, read from the compiled text.
+
+Each has its bytes, and the name of the layer that it serves.
+"""
 
 import math
 import re
@@ -7,20 +10,9 @@ from dataclasses import dataclass
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 BYTES = {
-    "pred": 1,
-    "s8": 1,
-    "u8": 1,
-    "s16": 2,
-    "u16": 2,
-    "bf16": 2,
-    "f16": 2,
-    "s32": 4,
-    "u32": 4,
-    "f32": 4,
-    "s64": 8,
-    "u64": 8,
-    "f64": 8,
-}
+    "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2, "s32": 4, "u32": 4,
+    "f32": 4, "s64": 8, "u64": 8, "f64": 8,
+}  # fmt: skip
 CALL = re.compile(rf" = (?P<shapes>.*?) (?P<kind>{'|'.join(KINDS)})(?P<start>-start)?\(")
 SHAPE = re.compile(r"\b([a-z]+\d*)\[([\d,]*)\]")
 NAME = re.compile(r'op_name="([^"]*)"')
@@ -28,7 +20,10 @@ NAME = re.compile(r'op_name="([^"]*)"')
 
 @dataclass(frozen=True)
 class Collective:
-    """One collective instruction; `bytes` is the whole array that a device ends with or, of a reduce-scatter, begins with."""
+    """One collective instruction.
+
+    `bytes` is the whole array that a device ends with or, of a reduce-scatter, begins with.
+    """
 
     kind: str
     bytes: int
@@ -38,12 +33,12 @@ class Collective:
 
 
 def read(text: str | None) -> list[Collective]:
-    """The collectives in a compiled program's text (`compiled.as_text()`), in its order; those of a single device are none."""
-    return [
-        found
-        for line in (text or "").splitlines()
-        if (found := _collective(line)) and found.devices > 1
-    ]
+    """The collectives in a compiled program's text (`compiled.as_text()`), in its order.
+
+    Those among a single device exchange nothing and are left out.
+    """
+    lines = map(_collective, (text or "").splitlines())
+    return [collective for collective in lines if collective and collective.devices > 1]
 
 
 def _collective(line: str) -> Collective | None:
@@ -55,19 +50,24 @@ def _collective(line: str) -> Collective | None:
         BYTES[dtype] * math.prod(int(n) for n in shape.split(",") if n)
         for dtype, shape in SHAPE.findall(call["shapes"])
     ]
-    if (
-        call["start"] and kind != "all-reduce"
-    ):  # asynchronous: operands, results, and of a permute two counters
+    # of an asynchronous one: operands, results, and of a permute two counters
+    if call["start"] and kind != "all-reduce":
         sizes = [size for size in sizes if size > 4 or kind != "collective-permute"]
         sizes = sizes[len(sizes) // 2 :]
     devices = _group_size(line)
     name = NAME.search(line)
     moved = sum(sizes) * (devices if kind == "reduce-scatter" else 1)
-    return Collective(kind, moved, devices, name[1] if name else "", len(sizes))
+    return Collective(
+        kind=kind,
+        bytes=moved,
+        devices=devices,
+        name=name[1] if name else "",
+        arrays=len(sizes),
+    )
 
 
 def _group_size(line: str) -> int:
-    """Devices in a group, in any of the three ways in which XLA writes groups; 2 for the pairs of a permute."""
+    """Devices in a group, in any of the three ways in which XLA writes them; 2 for a permute."""
     if "source_target_pairs=" in line:
         return 2
     if lists := re.search(r"replica_groups=\{\{([\d,]*)\}", line):
@@ -83,10 +83,10 @@ def _group_size(line: str) -> int:
     )
 
 
-def totals(found: Iterable[Collective]) -> dict[str, dict[str, int]]:
-    """{kind: {"count": instructions, "bytes": theirs}} for every kind, those that do not occur included."""
+def totals(collectives: Iterable[Collective]) -> dict[str, dict[str, int]]:
+    """{kind: {"count": instructions, "bytes": theirs}} for every kind, absent ones too."""
     sums = {kind: {"count": 0, "bytes": 0} for kind in KINDS}
-    for collective in found:
+    for collective in collectives:
         sums[collective.kind]["count"] += 1
         sums[collective.kind]["bytes"] += collective.bytes
     return sums

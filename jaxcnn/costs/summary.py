@@ -1,11 +1,14 @@
 """What a network costs: parameters, multiply-adds, activations and receptive field, layer by layer.
 
-Everything is read off one abstract trace of the network at its own input size: nothing is allocated and nothing runs.
+Everything is read off one abstract trace of the network at its own input size: nothing is allocated
+and nothing runs.
 
-A layer is a module that calls no other module. A layer with a `kernel` of two axes is linear, with more axes a convolution; its
-multiply-adds are the kernel's size times the positions it is applied at, whatever lowering computes them (no bias, no normalisation,
-no pooling). The activation memory is that of all layers' outputs for one image, 4 bytes a number: what a backward pass in float32
-keeps, activation functions being computed in place. Auxiliary heads, which are dropped at test time, count as parameters only.
+A layer is a module that calls no other module. A layer with a `kernel` of two axes is linear, with
+more axes a convolution; its multiply-adds are the kernel's size times the positions it is applied
+at, whatever lowering computes them (no bias, no normalisation, no pooling). The activation memory
+is that of all layers' outputs for one image, 4 bytes a number: what a backward pass in float32
+keeps, activation functions being computed in place. Auxiliary heads, which are dropped at test
+time, count as parameters only.
 """
 
 import dataclasses
@@ -19,22 +22,23 @@ from flax.traverse_util import flatten_dict
 from jax import lax
 from jax.extend.core import Primitive, Var
 
-from jaxcnn.layers.basic import SqueezeExcite
+from jaxcnn.layers import Activation, SqueezeExcite
 from jaxcnn.models import create_model, list_models
 
-# Stands in a trace between a layer and what reads it: layer(x, y) is y and remembers that the layer `index` made y from x.
+# Stands in a trace between a layer and what reads it: layer(x, y) is y, and remembers that the
+# layer `index` made y from x.
 layer_p = Primitive("layer")
 layer_p.def_abstract_eval(lambda x, y, *, index: y)
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """One layer: its path in the parameter tree, its class, the shape of its output for one image, its parameters and multiply-adds."""
+    """One layer, and what it costs for one image."""
 
-    path: str
-    type: str
+    path: str  # in the parameter tree
+    type: str  # its class
     kind: str  # "convolution", "linear" or "other"
-    output: tuple[int, ...]
+    output: tuple[int, ...]  # shape
     params: int
     macs: int
     window: tuple[int, int]
@@ -44,7 +48,11 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The costs of a network at `input_shape`; parameters with the auxiliary heads, of which there are `aux_params`."""
+    """The costs of a network at `input_shape`.
+
+    `params` are with the auxiliary heads, which have `aux_params` of them. `receptive_field` is the
+    height and width of the image that one position of the last feature map sees.
+    """
 
     model: str
     family: str
@@ -55,19 +63,20 @@ class Summary:
     aux_params: int
     macs: int
     activation_bytes: int
-    receptive_field: tuple[
-        int, int
-    ]  # height and width of the image seen by one position of the last feature map
+    receptive_field: tuple[int, int]
     layers: tuple[Layer, ...]
 
     @property
     def other_params(self) -> int:
-        """Parameters of neither convolutions nor linear layers: normalisation, trainable subsampling."""
+        """Parameters of all other layers: normalisation, trainable subsampling."""
         return self.params - self.conv_params - self.linear_params
 
 
 def summarize(name: str, **overrides: Any) -> Summary:
-    """The costs of `create_model(name, **overrides)`. Raises ValueError for an unknown name or field."""
+    """The costs of `create_model(name, **overrides)`.
+
+    Raises ValueError for an unknown name or field.
+    """
     model = create_model(name, **overrides)
     kinds, sizes, layers, field = _trace(model)
     params = sum(sizes.values())
@@ -93,7 +102,10 @@ def summarize(name: str, **overrides: Any) -> Summary:
 
 
 def _trace(model: nn.Module):
-    """({layer's path: kind}, {parameter's path: size}, the layers in order, the receptive field) of one image through `model`."""
+    """One image through `model`.
+
+    Returns ({layer's path: kind}, {parameter's path: size}, layers in order, receptive field).
+    """
     layers: list[Layer] = []
     has_children = [False]
 
@@ -103,11 +115,12 @@ def _trace(model: nn.Module):
         has_children.append(False)
         y = call(*args, **kwargs)
         composite, has_children[-1] = has_children.pop(), True
-        if isinstance(
-            context.module, SqueezeExcite
-        ):  # its gate sees the whole image: left out of the receptive field
+        # its gate sees the whole image, and is left out of the receptive field
+        if isinstance(context.module, SqueezeExcite):
             return layer_p.bind(args[0], y, index=None)
         if composite or y is args[0]:  # dropout that is off is no layer
+            return y
+        if isinstance(context.module, Activation):  # computed in place
             return y
         layers.append(_layer(context.module, args[0], y))
         return layer_p.bind(args[0], y, index=len(layers) - 1)
@@ -140,9 +153,8 @@ def _layer(module: nn.Module, x: jax.Array, y: jax.Array) -> Layer:
         window, stride = kernel.shape[:2], _pair(getattr(module, "stride", 1))
     elif hasattr(module, "window") and hasattr(module, "stride"):
         window, stride = _pair(module.window), _pair(module.stride)
-    elif (
-        kind == "other" and x.ndim == y.ndim == 4 and x.shape[1:3] != y.shape[1:3]
-    ):  # subsampling by windows that do not overlap
+    elif kind == "other" and x.ndim == y.ndim == 4 and x.shape[1:3] != y.shape[1:3]:
+        # subsampling by windows that do not overlap
         window = stride = (x.shape[1] // y.shape[1], x.shape[2] // y.shape[2])
     padding = getattr(module, "padding", 0)
     if isinstance(padding, str):
@@ -150,33 +162,33 @@ def _layer(module: nn.Module, x: jax.Array, y: jax.Array) -> Layer:
     top, left = (p if isinstance(p, int) else p[0] for p in _pair(padding))
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     return Layer(
-        "/".join(module.path),
-        type(module).__name__,
-        kind,
-        y.shape[1:],
-        size,
-        macs,
-        window,
-        stride,
-        (top, left),
+        path="/".join(module.path),
+        type=type(module).__name__,
+        kind=kind,
+        output=y.shape[1:],
+        params=size,
+        macs=macs,
+        window=window,
+        stride=stride,
+        before=(top, left),
     )
 
 
 def _receptive_field(jaxpr: Any, layers: list[Layer]) -> tuple[int, int]:
-    """Rows and columns of the image that one position of the map before the first linear layer (or of the result) depends on.
+    """Rows and columns of the image that one position of the last feature map depends on.
 
-    For each array and axis: position i depends on rows lo + i * jump to hi + i * jump. What is no layer works position by position.
+    The last feature map is the one before the first linear layer, or the result. For each array and
+    axis, position i depends on rows lo + i * jump to hi + i * jump. What is no layer works position
+    by position.
     """
-    known = {jaxpr.invars[-1]: (((0, 0, 1),) * 2)}  # the images; (lo, hi, jump) of both axes
-    last = known[jaxpr.invars[-1]]
+    images = jaxpr.invars[-1]
+    known = {images: ((0, 0, 1), (0, 0, 1))}  # (lo, hi, jump) of both axes
+    last = known[images]
     for eqn in jaxpr.eqns:
         inputs = [known[v] for v in eqn.invars if isinstance(v, Var) and v in known]
         if not inputs:
             continue
-        last = tuple(
-            (min(a[0] for a in axis), max(a[1] for a in axis), max(a[2] for a in axis))
-            for axis in zip(*inputs, strict=True)
-        )
+        last = tuple(_union(axis) for axis in zip(*inputs, strict=True))
         if eqn.primitive is layer_p:
             last = known[eqn.invars[0]]
             layer = None if eqn.params["index"] is None else layers[eqn.params["index"]]
@@ -190,3 +202,9 @@ def _receptive_field(jaxpr: Any, layers: list[Layer]) -> tuple[int, int]:
         known |= dict.fromkeys(eqn.outvars, last)
     rows, columns = (hi - lo + 1 for lo, hi, _ in last)
     return rows, columns
+
+
+def _union(axis: tuple[tuple[int, int, int], ...]) -> tuple[int, int, int]:
+    """What a position depends on that reads all of several arrays: the outermost rows."""
+    lows, highs, jumps = zip(*axis, strict=True)
+    return min(lows), max(highs), max(jumps)

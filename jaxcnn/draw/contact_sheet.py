@@ -16,7 +16,11 @@ CHARACTER = 6.2  # width of a letter
 def contact_sheet(
     batch: dict[str, np.ndarray], class_names: list[str], path: str | Path, limit: int = 64
 ) -> Path:
-    """Draws the first `limit` images (uint8 [B, S, S, C]) of `batch` with mask 1 as a PNG, each above its class name; returns the path."""
+    """Draws the first `limit` images of `batch` as a PNG, each above its class name.
+
+    `batch` has image uint8 [B, S, S, C], label [B] and mask [B]; images with mask 0 are left out.
+    Returns the path; raises DataError where it cannot be written.
+    """
     shown = [i for i in range(len(batch["image"])) if batch["mask"][i]][:limit]
     return captioned_sheet(
         [np.asarray(batch["image"][i]) for i in shown],
@@ -31,9 +35,10 @@ def captioned_sheet(
     path: str | Path,
     tile: int = TILE,
 ) -> Path:
-    """Draws square images (uint8 [S, S, C]) as tiles of `tile` pixels, each above the lines of its caption, as a PNG; returns the path.
+    """Draws square images uint8 [S, S, C] as tiles of `tile` pixels, each above its caption.
 
-    Of a class name with synonyms the first is written, as far as the tile is wide. Raises DataError where the file cannot be written.
+    Of a line with commas (a class name with synonyms) the first part is written, as far as the tile
+    is wide. Returns the path of the PNG; raises DataError where it cannot be written.
     """
     lines = max(map(len, captions), default=1)
     height = tile + lines * LINE + 4
@@ -42,26 +47,32 @@ def captioned_sheet(
     sheet = np.full((rows * height, columns * tile, 3), 255, np.uint8)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         top, left = place // columns * height, place % columns * tile
-        small = max(image.shape[:2]) <= tile  # pixels of small images stay sharp
-        drawn = cv2.resize(
-            image,
-            (tile - 4, tile - 4),
-            interpolation=cv2.INTER_NEAREST if small else cv2.INTER_AREA,
-        )
-        drawn = cv2.cvtColor(
-            drawn, cv2.COLOR_GRAY2BGR if image.shape[2] == 1 else cv2.COLOR_RGB2BGR
-        )
-        sheet[top + 2 : top + tile - 2, left + 2 : left + tile - 2] = drawn
+        sheet[top + 2 : top + tile - 2, left + 2 : left + tile - 2] = _thumbnail(image, tile - 4)
         for line, text in enumerate(caption):
-            text = (
-                text.split(",")[0]
-                .encode("ascii", "replace")
-                .decode()[: int((tile - 6) / CHARACTER)]
-            )
             at = left + 3, top + tile + 11 + line * LINE
-            cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
+            _write(sheet, _fitting(text, tile - 6), at)
     if not cv2.imwrite(str(path), sheet):
         raise DataError(
-            f"the contact sheet {path} cannot be written; check that its folder exists and is writable"
+            f"the contact sheet {path} cannot be written; check that its folder exists and is "
+            "writable"
         )
     return Path(path)
+
+
+def _thumbnail(image: np.ndarray, side: int) -> np.ndarray:
+    """uint8 [S, S, C] -> [side, side, 3] in OpenCV's order of colours."""
+    enlarged = max(image.shape[:2]) <= side  # the pixels of small images stay sharp
+    how = cv2.INTER_NEAREST if enlarged else cv2.INTER_AREA
+    resized = cv2.resize(image, (side, side), interpolation=how)
+    grey = image.shape[2] == 1
+    return cv2.cvtColor(resized, cv2.COLOR_GRAY2BGR if grey else cv2.COLOR_RGB2BGR)
+
+
+def _fitting(text: str, width: int) -> str:
+    """The part of `text` before a comma that fits into `width` pixels, in ASCII."""
+    ascii_ = text.split(",")[0].encode("ascii", "replace").decode()
+    return ascii_[: int(width / CHARACTER)]
+
+
+def _write(sheet: np.ndarray, text: str, at: tuple[int, int]) -> None:
+    cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)

@@ -4,20 +4,21 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from jaxcnn.checkpoint import variables as variables_lib
 from jaxcnn.config.schema import Data
-from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.sources.base import Example, Indices
 from jaxcnn.errors import DataError
-from jaxcnn.evaluate import scoring
 from jaxcnn.evaluate.predictions import Predictions
-from jaxcnn.evaluate.protocols import make_protocol, trained_scales
+from jaxcnn.evaluate.scoring import predict
+from jaxcnn.evaluate.trained import load_trained
 
 UNKNOWN = -1  # the label of an image whose class nobody told
 
 
 class Files:
-    """Image files as a split; the label of one is its folder's name where that is a class, else UNKNOWN."""
+    """Image files as a split.
+
+    The label of a file is that of its folder's name in `labels`, else UNKNOWN.
+    """
 
     name, split = "files", "given"
     image_shape: tuple[int, int, int] | None = None
@@ -40,7 +41,8 @@ class Files:
             image = path.read_bytes()
         except OSError as error:
             raise DataError(
-                f"{path} cannot be read: {error.strerror}; give the path of a JPEG, PNG or WebP file"
+                f"{path} cannot be read: {error.strerror}; give the path of a JPEG, PNG or WebP "
+                "file"
             ) from None
         return Example(image, self._labels.get(path.absolute().parent.name, UNKNOWN), str(path))
 
@@ -56,20 +58,24 @@ def classify(
     protocol: str = "center",
     best: bool = False,
     batch_size: int = 64,
+    devices: Sequence[Any] | None = None,
 ) -> Predictions:
-    """Predictions of a run's newest checkpoint (or its `best`), or of imported weights, for image files; labels may be UNKNOWN.
+    """What a run's newest checkpoint (or its `best`), or imported weights, see in image files.
 
-    Raises CheckpointError, ConfigError or DataError with one sentence.
+    The labels are UNKNOWN but for files in a folder named after their class. Raises
+    CheckpointError, ConfigError or DataError with one sentence.
     """
     if not paths:
         raise DataError("no image was given; give the paths of JPEG, PNG or WebP files")
-    variables, metadata = variables_lib.load_variables(workdir, best)
-    model: Any = variables_lib.model_of(metadata)
-    preprocess = Preprocess.from_dict(metadata["preprocessing"])
-    lists = [metadata[name] for name in ("class_names", "synsets") if metadata.get(name)]
-    names = lists[0] if lists else [str(i) for i in range(model.num_classes)]
-    source = Files(paths, names, {name: k for known in lists for k, name in enumerate(known)})
-    chosen = make_protocol(protocol, preprocess, trained_scales(metadata))
-    return scoring.predict(
-        model, variables, preprocess, chosen, source, Data(name="files"), batch_size=batch_size
+    trained = load_trained(workdir, best)
+    labels = {name: k for names in trained.class_lists for k, name in enumerate(names)}
+    return predict(
+        trained.model,
+        trained.variables,
+        preprocess=trained.preprocess,
+        protocol=trained.protocol(protocol),
+        source=Files(paths, trained.class_names, labels),
+        data=Data(name="files"),
+        batch_size=batch_size,
+        devices=devices,
     )

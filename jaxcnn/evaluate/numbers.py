@@ -1,5 +1,6 @@
 """The numbers of an evaluation: errors, calibration, confusion, and the most confident mistakes."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -12,39 +13,70 @@ ROWS = 4096  # rows of the table that go to the device at a time
 SHOWN = 36  # mistakes on the contact sheet
 
 
-def numbers(predictions: Predictions) -> dict[str, Any]:
-    """{top1, top5, top1_error, top5_error, loss, count, corrupt, ece, per_class_accuracy, confusion, calibration} over all rows.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What predictions come to: shares in [0, 1], over `count` images.
 
-    Shares lie in [0, 1]; `loss` is the cross-entropy of the averaged probabilities in nats.
+    `loss` is the cross-entropy of the averaged probabilities in nats; `confusion` int32 [K, K] has
+    the true classes as its rows.
     """
+
+    top1: float
+    top5: float
+    loss: float
+    count: float
+    corrupt: int
+    per_class_accuracy: dict[str, float]
+    confusion: np.ndarray
+    calibration: metrics.Calibration
+
+    @property
+    def top1_error(self) -> float:
+        """1 - top-1 accuracy."""
+        return 1 - self.top1
+
+    @property
+    def top5_error(self) -> float:
+        """1 - top-5 accuracy."""
+        return 1 - self.top5
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error."""
+        return self.calibration.error
+
+
+def measure(predictions: Predictions) -> Numbers:
+    """All numbers of `predictions`."""
+    sums = _sums(predictions)
+    means, confusion = metrics.means(sums), sums["confusion"]
+    predicted = predictions.log_probabilities.argmax(axis=1)
+    confidence = np.exp(predictions.log_probabilities.max(axis=1))
+    accuracy = metrics.per_class_accuracy(confusion).tolist()
+    return Numbers(
+        **means,
+        corrupt=predictions.corrupt,
+        per_class_accuracy=dict(zip(predictions.class_names, accuracy, strict=True)),
+        confusion=confusion,
+        calibration=metrics.calibration(
+            np.nan_to_num(confidence, nan=TINY), predicted == predictions.labels
+        ),
+    )
+
+
+def _sums(predictions: Predictions) -> dict[str, Any]:
+    """The masked sums over all rows, and the confusion counts, a few thousand rows at a time."""
     total = None
     for start in range(0, len(predictions.labels), ROWS):
-        scores, labels = (
-            jnp.asarray(x[start : start + ROWS])
-            for x in (predictions.log_probabilities, predictions.labels)
-        )
+        scores = jnp.asarray(predictions.log_probabilities[start : start + ROWS])  # [R, K]
+        labels = jnp.asarray(predictions.labels[start : start + ROWS])  # [R]
         losses = -jnp.take_along_axis(scores, labels[:, None], axis=1)[:, 0]  # [R]
         mask = jnp.ones(len(labels), jnp.float32)
-        sums = metrics.classification_sums(scores, labels, losses, mask) | {
-            "confusion": metrics.confusion_counts(scores, labels, mask)
-        }
+        sums = metrics.classification_sums(scores, labels, losses, mask)
+        sums["confusion"] = metrics.confusion_counts(scores, labels, mask)
         total = metrics.add(total, {name: np.asarray(value) for name, value in sums.items()})
     assert total is not None
-    means, confusion = metrics.summarize(total), total["confusion"]
-    confidence = np.nan_to_num(np.exp(predictions.log_probabilities.max(axis=1)), nan=TINY)
-    calibration = metrics.calibration(
-        confidence, predictions.log_probabilities.argmax(axis=1) == predictions.labels
-    )
-    accuracy = metrics.per_class_accuracy(confusion).tolist()
-    return means | {
-        "top1_error": 1 - means["top1"],
-        "top5_error": 1 - means["top5"],
-        "corrupt": predictions.corrupt,
-        "ece": calibration.error,
-        "per_class_accuracy": dict(zip(predictions.class_names, accuracy, strict=True)),
-        "confusion": confusion,
-        "calibration": calibration,
-    }
+    return total
 
 
 class Mistake(NamedTuple):
@@ -57,17 +89,17 @@ class Mistake(NamedTuple):
 
 
 def mistakes(predictions: Predictions, most: int = SHOWN) -> list[Mistake]:
-    """The wrong rows, the most confident first."""
+    """The wrong rows, the most confident first, at most `most`."""
     predicted = predictions.log_probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != predictions.labels)
     sure = np.nan_to_num(np.exp(predictions.log_probabilities[wrong, predicted[wrong]]))
     order = np.argsort(-sure, kind="stable")[:most]
     return [
         Mistake(
-            int(wrong[i]),
-            int(predictions.labels[wrong[i]]),
-            int(predicted[wrong[i]]),
-            float(sure[i]),
+            row=int(wrong[i]),
+            label=int(predictions.labels[wrong[i]]),
+            predicted=int(predicted[wrong[i]]),
+            probability=float(sure[i]),
         )
         for i in order
     ]

@@ -1,36 +1,47 @@
-"""Evaluation protocols: which views of an image a network is shown before its probabilities are averaged.
+"""Evaluation protocols: which views of an image a network is shown before averaging.
 
-A protocol is a list of scales (short sides in pixels) and a function that cuts the views out of the image at each of them. This is host
-work on uint8 pixels; mirror images and averages are left to the device (predictions.py). The papers' sizes are multiples of 32 = 224 / 7
-pixels: a network that sees another size gets the same multiples of a seventh of it.
+A protocol is a list of scales (short sides in pixels) and a function that cuts the views out of the
+image at each of them. This is host work on uint8 pixels; mirror images and averages are left to the
+device (scoring.py). The papers' sizes are multiples of 32 = 224 / 7 pixels: a network that sees
+another size gets the same multiples of a seventh of it.
 """
 
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from jaxcnn.data.images.decode import Box
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.data.images.views import add_background, eval_view, resize, with_short_side
+from jaxcnn.data.images.views import (
+    add_background,
+    eval_view,
+    framed,
+    middle,
+    resize,
+    with_short_side,
+)
 from jaxcnn.errors import ConfigError
 
-Cut = Callable[
-    [np.ndarray, int, Preprocess], list[np.ndarray]
-]  # (pixels, scale, preprocess) -> views
+# (pixels [H, W, C], scale, preprocess) -> views
+Cut = Callable[[np.ndarray, int, Preprocess], list[np.ndarray]]
 
 GOOGLENET_SEVENTHS = (8, 9, 10, 11)  # 256, 288, 320, 352 of 224 pixels
 ALEXNET_SEVENTHS = 8  # 256 of 224 pixels
-SHAPES = 12  # whole images take an aspect ratio of k / 12: 1:1, 5:4, 4:3 and 3:2 stay exact, no other changes by more than 1/24
-LONGEST = 3  # of an image more elongated than 3:1 the middle is shown. So there are at most 2 * 12 * (3 - 1) + 1 = 49 shapes a scale
+# Whole images take an aspect ratio of k / 12: 1:1, 5:4, 4:3 and 3:2 stay exact, and no other
+# changes by more than 1/24. Of an image more elongated than 3:1 the middle is shown. So there are
+# at most 2 * 12 * (3 - 1) + 1 = 49 shapes a scale.
+SHAPES, LONGEST = 12, 3
 LARGEST = 4096  # pixels
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """`cut` gives `each` views at every one of the `scales`; with `mirrored` each is also shown mirrored, with `dense` as a class map."""
+    """`cut` gives `each` views at every one of the `scales`.
+
+    With `mirrored` each view is also shown mirrored; with `dense` the network gives a class map.
+    """
 
     name: str
     scales: tuple[int, ...]
@@ -45,12 +56,18 @@ class Protocol:
         return len(self.scales) * self.each * (2 if self.mirrored else 1)
 
     def host_views(self, pixels: np.ndarray, preprocess: Preprocess) -> list[np.ndarray]:
-        """All views but the mirror images, of an image uint8 [H, W, C]: uint8 [S, S, C], whole images with `dense`."""
+        """All views of an image uint8 [H, W, C] but the mirror images: uint8 [S, S, C] each.
+
+        With `dense` these are whole images, [h, w, C].
+        """
         return [view for scale in self.scales for view in self.cut(pixels, scale, preprocess)]
 
 
 def five(box: Box, side: int) -> list[Box]:
-    """Squares of `side` pixels in the corners of `box` (top left, top right, bottom left, bottom right) and in its centre."""
+    """Squares of `side` pixels in the corners of `box` and in its centre.
+
+    The order is top left, top right, bottom left, bottom right, centre.
+    """
     top, left, height, width = box
     down, across = height - side, width - side
     places = ((0, 0), (0, across), (down, 0), (down, across), (round(down / 2), round(across / 2)))
@@ -58,14 +75,20 @@ def five(box: Box, side: int) -> list[Box]:
 
 
 def squares(height: int, width: int) -> list[Box]:
-    """The largest squares at both ends and in the middle of an image: left, centre, right, or top, centre, bottom (GoogLeNet section 7)."""
+    """The largest squares at both ends and in the middle of an image (GoogLeNet section 7).
+
+    They are left, centre, right, or top, centre, bottom of an upright image.
+    """
     side, spare = min(height, width), abs(height - width)
     offsets = (0, round(spare / 2), spare)
     return [(0, at, side, side) if height <= width else (at, 0, side, side) for at in offsets]
 
 
 def grid(height: int, width: int, side: int, lines: int = 5) -> list[Box]:
-    """Squares of `side` pixels on a regular grid of `lines` x `lines` that reaches from edge to edge, row by row (VGG section 3.2)."""
+    """Squares of `side` pixels on a grid from edge to edge, row by row (VGG section 3.2).
+
+    The grid is regular and has `lines` x `lines` places.
+    """
     down, across = (
         [round(i * (length - side) / (lines - 1)) for i in range(lines)]
         for length in (height, width)
@@ -85,35 +108,29 @@ def center(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.nd
 
 
 def ten_crop(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.ndarray]:
-    """Corners and centre of the central square of the image at short side `scale` (AlexNet sections 2 and 4.1)."""
-    pixels = with_short_side(pixels, scale, preprocess.interpolation)
-    middle = squares(*pixels.shape[:2])[1]
+    """Corners and centre of the central square at short side `scale` (AlexNet sections 2, 4.1)."""
+    pixels = framed(middle(pixels), scale, preprocess)
+    centre = squares(*pixels.shape[:2])[1]
     return [
-        add_background(_cut(pixels, box), preprocess.pad) for box in five(middle, preprocess.inner)
+        add_background(_cut(pixels, box), preprocess.pad) for box in five(centre, preprocess.inner)
     ]
 
 
 def googlenet_crops(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.ndarray]:
-    """Of each of the three squares: corners, centre, and the square itself, resized (GoogLeNet section 7)."""
+    """Of each of the three squares: corners, centre, and itself, resized (GoogLeNet section 7)."""
     inner = preprocess.inner
-    pixels = with_short_side(pixels, scale, preprocess.interpolation)
+    pixels = with_short_side(middle(pixels), scale, preprocess.interpolation)
     views = []
     for square in squares(*pixels.shape[:2]):
         views += [_cut(pixels, box) for box in five(square, inner)]
-        views.append(
-            resize(
-                np.ascontiguousarray(_cut(pixels, square)),
-                (inner, inner),
-                preprocess.interpolation,
-                smooth=True,
-            )
-        )
+        inside = np.ascontiguousarray(_cut(pixels, square))
+        views.append(resize(inside, (inner, inner), preprocess.interpolation, smooth=True))
     return [add_background(view, preprocess.pad) for view in views]
 
 
 def grid_crops(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.ndarray]:
     """5 x 5 crops of the whole image at short side `scale` (VGG section 3.2)."""
-    pixels = with_short_side(pixels, scale, preprocess.interpolation)
+    pixels = with_short_side(middle(pixels), scale, preprocess.interpolation)
     height, width = pixels.shape[:2]
     return [
         add_background(_cut(pixels, box), preprocess.pad)
@@ -122,48 +139,40 @@ def grid_crops(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[n
 
 
 def whole(pixels: np.ndarray, scale: int, preprocess: Preprocess) -> list[np.ndarray]:
-    """The whole image at short side `scale`, its long side rounded to one of a few shapes; see SHAPES and LONGEST."""
+    """The whole image at short side `scale`, its long side rounded; see SHAPES and LONGEST."""
     height, width = pixels.shape[:2]
     short, long = min(height, width), min(max(height, width), LONGEST * min(height, width))
     spare = max(height, width) - long
     box = (0, spare // 2, short, long) if width > height else (spare // 2, 0, long, short)
     stretched = round(scale * round(long / short * SHAPES) / SHAPES)
     size = (scale, stretched) if width > height else (stretched, scale)
-    return [
-        add_background(
-            resize(
-                np.ascontiguousarray(_cut(pixels, box)), size, preprocess.interpolation, smooth=True
-            ),
-            preprocess.pad,
-        )
-    ]
+    middle = np.ascontiguousarray(_cut(pixels, box))
+    resized = resize(middle, size, preprocess.interpolation, smooth=True)
+    return [add_background(resized, preprocess.pad)]
 
 
 def crop_scale(preprocess: Preprocess) -> int:
-    """Short side of the image that crops are cut from: the checkpoint's, or AlexNet's 8/7 of the crop where that is the crop itself."""
-    return (
-        preprocess.resized
-        if preprocess.crop_fraction < 1
-        else round(preprocess.inner * ALEXNET_SEVENTHS / 7)
-    )
+    """Short side of the image that crops are cut from: that of the checkpoint.
+
+    Where the checkpoint's crop is the whole image, it is AlexNet's 8/7 of the crop.
+    """
+    if preprocess.crop_fraction < 1:
+        return preprocess.resized
+    return round(preprocess.inner * ALEXNET_SEVENTHS / 7)
 
 
 def three_scales(preprocess: Preprocess, trained: tuple[int, int] = (0, 0)) -> tuple[int, int, int]:
-    """VGG's test scales (section 4.2): {S - 32, S, S + 32} for a fixed training scale S, {low, middle, high} for one drawn from `trained`.
+    """VGG's three test scales (section 4.2).
 
-    Without `trained` S is the scale of the checkpoint's crops. None lies below the crop, the least that every network takes.
+    They are {S - 32, S, S + 32} for a fixed training scale S, and {low, middle, high} for one drawn
+    from `trained`. Without `trained`, S is the scale of the checkpoint's crops. No scale lies below
+    the crop, the least that every network takes.
     """
     low, high = trained
     if low < high:
         return low, round((low + high) / 2), high
     scale, apart = high or crop_scale(preprocess), round(preprocess.inner / 7)
     return max(preprocess.inner, scale - apart), scale, scale + apart
-
-
-def trained_scales(metadata: dict[str, Any]) -> tuple[int, int]:
-    """The range of short sides from which a checkpoint's training drew its crops; (0, 0) where it did otherwise or nobody knows."""
-    low, high = metadata.get("config", {}).get("data", {}).get("resize", (0, 0))
-    return int(low), int(high)
 
 
 _CUTS: dict[str, tuple[Cut, int]] = {
@@ -179,38 +188,51 @@ _ALIASES = {
     "multi_crop:vgg": "multi_crop:150",
     "multi_scale": "multi_scale:dense",
 }
-NAMES = "center, ten_crop, multi_crop:144 (GoogLeNet), multi_crop:150 (VGG), dense, multi_scale, multi_scale:ten_crop"
+NAMES = (
+    "center, ten_crop, multi_crop:144 (GoogLeNet), multi_crop:150 (VGG), dense, multi_scale, "
+    "multi_scale:ten_crop"
+)
 
 
 def make_protocol(text: str, preprocess: Preprocess, trained: tuple[int, int] = (0, 0)) -> Protocol:
-    """The protocol that `text` names, for the image size of `preprocess` and a training scale drawn from `trained`.
+    """The protocol that `text` names, for networks that see images as `preprocess` says.
 
-    NAME, or NAME@Q or NAME@Q,Q,... with other short sides in pixels than the protocol's own. Raises ConfigError with one sentence.
+    `text` is NAME, or NAME@Q or NAME@Q,Q,... with other short sides in pixels than the protocol's
+    own. `trained` is the range of short sides in training. Raises ConfigError with one sentence.
     """
     name, at, numbers = text.strip().partition("@")
     name = _ALIASES.get(name, name)
     base = name.removeprefix("multi_scale:")
     if base not in _CUTS or (base != name and base not in ("dense", "ten_crop")):
         raise ConfigError(
-            f"there is no protocol {text!r}; there are {NAMES}, all but center also as NAME@SHORT_SIDE,SHORT_SIDE"
+            f"there is no protocol {text!r}; there are {NAMES}, all but center also as "
+            "NAME@SHORT_SIDE,SHORT_SIDE"
         )
     cut, each = _CUTS[base]
     own = _own_scales(name, preprocess, trained)
     scales = _given(text, numbers) if at else own
     if at and base == "center":
         raise ConfigError(
-            f"protocol {text!r} sets a scale, but the centre crop is the checkpoint's own; use ten_crop or dense with a scale"
+            f"protocol {text!r} sets a scale, but the centre crop is the checkpoint's own; use "
+            "ten_crop or dense with a scale"
         )
     if base.startswith("multi_crop") and len(scales) != len(own):
         raise ConfigError(
-            f"protocol {text!r} gives {len(scales)} scales; {name} has {len(own)}, such as {','.join(map(str, own))}"
+            f"protocol {text!r} gives {len(scales)} scales; {name} has {len(own)}, such as "
+            f"{','.join(map(str, own))}"
         )
     if cut is not whole and min(scales) < preprocess.inner:
         raise ConfigError(
-            f"protocol {text!r} cuts squares of {preprocess.inner} pixels from images of {min(scales)}; give larger scales"
+            f"protocol {text!r} cuts squares of {preprocess.inner} pixels from images of "
+            f"{min(scales)}; give larger scales"
         )
     return Protocol(
-        text.strip(), scales, cut, each, mirrored=base != "center", dense=base == "dense"
+        name=text.strip(),
+        scales=scales,
+        cut=cut,
+        each=each,
+        mirrored=base != "center",
+        dense=base == "dense",
     )
 
 
@@ -225,13 +247,11 @@ def _own_scales(name: str, preprocess: Preprocess, trained: tuple[int, int]) -> 
 
 
 def _given(text: str, numbers: str) -> tuple[int, ...]:
-    scales = (
-        tuple(int(n) for n in numbers.split(","))
-        if re.fullmatch(r"\d{1,5}(,\d{1,5})*", numbers)
-        else ()
-    )
+    readable = re.fullmatch(r"\d{1,5}(,\d{1,5})*", numbers)
+    scales = tuple(int(n) for n in numbers.split(",")) if readable else ()
     if not scales or not 1 <= min(scales) <= max(scales) <= LARGEST:
         raise ConfigError(
-            f"protocol {text!r} has no readable scales; write short sides of 1 to {LARGEST} pixels like multi_scale@224,256,288"
+            f"protocol {text!r} has no readable scales; write short sides of 1 to {LARGEST} pixels "
+            "like multi_scale@224,256,288"
         )
     return scales

@@ -1,5 +1,14 @@
 """The linen layers that every network here is built from."""
 
+from jaxcnn.layers.activations import (
+    Activation,
+    Identity,
+    ReLU,
+    Sigmoid,
+    Squash,
+    Swish,
+    Tanh,
+)
 from jaxcnn.layers.basic import (
     AvgPool,
     BatchNorm,
@@ -18,14 +27,21 @@ from jaxcnn.layers.basic import (
 )
 
 __all__ = [
+    "Activation",
     "AvgPool",
     "BatchNorm",
     "Conv",
     "FullyConnected",
+    "Identity",
     "LocalResponseNorm",
     "MaxPool",
+    "ReLU",
+    "Sigmoid",
+    "Squash",
     "SqueezeExcite",
     "StochasticDepth",
+    "Swish",
+    "Tanh",
     "as_logits",
     "check_images",
     "he_normal",

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import Activation, Identity, ReLU, Sigmoid, activation_name
 from jaxcnn.ops.pool import Padding
 
 Array = jax.Array
@@ -210,7 +211,7 @@ class SqueezeExcite(nn.Module):
     """Channel gate (Hu et al. 2018): mean over the map, 1x1 `reduce`, `activation`, 1x1 `expand`, sigmoid, multiply."""
 
     squeezed: int
-    activation: Callable[[Array], Array] = nn.relu
+    activation: type[Activation] = ReLU
     dtype: Dtype = jnp.float32
     kernel_init: Init = he_normal
 
@@ -220,10 +221,9 @@ class SqueezeExcite(nn.Module):
         gate = Conv(
             self.squeezed, 1, dtype=self.dtype, kernel_init=self.kernel_init, name="reduce"
         )(gate)
-        gate = Conv(x.shape[-1], 1, dtype=self.dtype, kernel_init=self.kernel_init, name="expand")(
-            self.activation(gate)
-        )
-        return x * nn.sigmoid(gate)
+        gate = self.activation(name=activation_name(self.activation))(gate)
+        expand = Conv(x.shape[-1], 1, dtype=self.dtype, kernel_init=self.kernel_init, name="expand")
+        return x * Sigmoid(name="sigmoid")(expand(gate))
 
 
 class StochasticDepth(nn.Module):
@@ -251,8 +251,10 @@ def pooled_head(
     """Global average pooling, dropout and one linear layer: [B, H, W, C] -> logits [B, K] in float32.
 
     With `class_map` the linear layer is applied at every position instead, [B, H, W, K]: its mean over the map is the logits, and a
-    class's slice is its class activation map plus the bias (Zhou et al. 2016). Call it inside a module's compact method.
+    class's slice is its class activation map plus the bias (Zhou et al. 2016). The map that it reads is named `features`. Call it inside a
+    module's compact method.
     """
+    x = Identity(name="features")(x)
     if not class_map:
         x = jnp.mean(x, axis=(1, 2), keepdims=True)  # [B, 1, 1, C]
     x = nn.Dropout(dropout_rate)(x, deterministic=not train)

@@ -24,6 +24,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.layers.activations import ReLU
 from jaxcnn.layers.basic import AvgPool, BatchNorm, Conv, Dtype, Init, MaxPool, he_normal
 from jaxcnn.ops.pool import Padding
 
@@ -116,16 +117,23 @@ def conv_relu(
     kernel_size: tuple[int, int],
     stride: int = 1,
     padding: Padding = 0,
+    *,
+    name: str,
     **fields: Any,
 ) -> Callable[..., Array]:
-    """Convolution with bias, then ReLU, called like `ConvBN`; the layer is the convolution."""
-    return lambda x, train: nn.relu(
-        Conv(features, kernel_size, stride, padding, **fields)(x)
-    )  # [B, H', W', features]
+    """A convolution `name` with bias, then the ReLU `relu_name`, called like `ConvBN`; use it inside a compact method."""
+
+    def apply(x: Array, train: bool) -> Array:
+        x = Conv(features, kernel_size, stride, padding, **fields, name=name)(
+            x
+        )  # [B, H', W', features]
+        return ReLU(name=f"relu_{name}")(x)
+
+    return apply
 
 
 class ConvBN(nn.Module):
-    """Convolution `conv`, batch normalisation `bn`, ReLU."""
+    """Convolution `conv`, batch normalisation `bn`, rectification `relu`."""
 
     features: int
     kernel_size: tuple[int, int]
@@ -147,7 +155,7 @@ class ConvBN(nn.Module):
         x = BatchNorm(self.momentum, self.epsilon, self.group_size, dtype=self.dtype, name="bn")(
             x, train
         )
-        return nn.relu(x)
+        return ReLU(name="relu")(x)
 
 
 Unit = Callable[..., Callable[..., Array]]  # conv_relu or ConvBN with the network's own settings

@@ -1,6 +1,5 @@
 """AlexNet (Krizhevsky, Sutskever & Hinton, NeurIPS 2012), its descendants, and the four-layer net of its CIFAR-10 experiments."""
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -8,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import Activation, Identity, ReLU, activation_name, find_activation
 from jaxcnn.layers.basic import (
     AvgPool,
     Conv,
@@ -24,7 +24,6 @@ from jaxcnn.layers.basic import (
 
 Array = jax.Array
 
-ACTIVATIONS = {"relu": nn.relu, "tanh": jnp.tanh}
 BIASED = (
     "conv2",
     "conv4",
@@ -109,7 +108,7 @@ class AlexNet(nn.Module):
             name=name,
             **geometry,
         )
-        return nn.relu(conv(x))
+        return ReLU(name=name.replace("conv", "relu"))(conv(x))
 
     def pool(self, x: Array, name: str) -> Array:
         """The overlapping pooling that ends stage 1 or 2, with the normalisation before or after it."""
@@ -132,7 +131,8 @@ class AlexNet(nn.Module):
             bias_init=bias_init,
             name=name,
         )
-        return nn.relu(fc(drop(x))) if self.dropout_first else drop(nn.relu(fc(x)))
+        relu = ReLU(name=name.replace("fc", "relu"))
+        return relu(fc(drop(x))) if self.dropout_first else drop(relu(fc(x)))
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
@@ -153,6 +153,7 @@ class AlexNet(nn.Module):
         x = self.conv(x, "conv4", f[3], 3, g, padding=1)  # [B,13,13,384]
         x = self.conv(x, "conv5", f[4], 3, g, padding=1)  # [B,13,13,256]
         x = MaxPool(3, 2, name="pool5")(x)  # [B,6,6,256]
+        x = Identity(name="features")(x)
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         x = self.fully_connected(x, "fc6", self.window, train)  # [B,1,1,4096]
         x = self.fully_connected(x, "fc7", 1, train)  # [B,1,1,4096]
@@ -180,7 +181,7 @@ class WithinMapNorm(nn.Module):
 class CudaConvnet(nn.Module):
     """The four-layer net, images [B, H, W, C] of 12 pixels or more -> logits [B, K]; poolings keep a last window that overhangs.
 
-    `activation` is a name of `ACTIVATIONS` or a function: figure 1 compares "relu" with "tanh". The original drew conv1 from
+    `activation` is "relu", "sigmoid", "tanh" or a module class: figure 1 compares "relu" with "tanh". The original drew conv1 from
     N(0, 1e-4), meant for pixels of 0 to 255; for images of unit scale the default keeps the variance, whichever the activation.
     """
 
@@ -189,29 +190,25 @@ class CudaConvnet(nn.Module):
     dtype: Any = jnp.float32
     dropout_rate: float = 0.0  # before fc10; figure 1 was drawn without regularisation
     class_map: bool = False
-    activation: str | Callable[[Array], Array] = "relu"
+    activation: str | type[Activation] = "relu"
     kernel_init: Init = lecun_normal
 
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, 32 if self.class_map else 12, type(self).__name__)
-        activation = self.activation
-        if isinstance(activation, str):
-            if activation not in ACTIVATIONS:
-                raise ValueError(
-                    f"CudaConvnet has no activation {activation!r}: use one of {', '.join(ACTIVATIONS)}, or pass a function"
-                )
-            activation = ACTIVATIONS[activation]
+        kind = find_activation(self.activation, type(self).__name__)
+        activations = [kind(name=activation_name(kind, i)) for i in (1, 2, 3)]
         kw = dict(dtype=self.dtype, kernel_init=self.kernel_init)
         x = images.astype(self.dtype)
         x = Conv(32, 5, padding=2, name="conv1", **kw)(x)  # [B,32,32,32]
-        x = activation(MaxPool(3, 2, ceil=True, name="pool1")(x))  # [B,16,16,32]
+        x = activations[0](MaxPool(3, 2, ceil=True, name="pool1")(x))  # [B,16,16,32]
         x = WithinMapNorm(name="rnorm1")(x)
-        x = activation(Conv(32, 5, padding=2, name="conv2", **kw)(x))  # [B,16,16,32]
+        x = activations[1](Conv(32, 5, padding=2, name="conv2", **kw)(x))  # [B,16,16,32]
         x = AvgPool(3, 2, ceil=True, name="pool2")(x)  # [B,8,8,32]
         x = WithinMapNorm(name="rnorm2")(x)
-        x = activation(Conv(64, 5, padding=2, name="conv3", **kw)(x))  # [B,8,8,64]
+        x = activations[2](Conv(64, 5, padding=2, name="conv3", **kw)(x))  # [B,8,8,64]
         x = AvgPool(3, 2, ceil=True, name="pool3")(x)  # [B,4,4,64]
+        x = Identity(name="features")(x)
         x = x if self.class_map else ops.adaptive_avg_pool(x, 4)
         x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         return as_logits(FullyConnected(self.num_classes, 4, name="fc10", **kw)(x), self.class_map)

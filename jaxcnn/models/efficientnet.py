@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.layers.activations import Swish
 from jaxcnn.layers.basic import (
     BatchNorm,
     Conv,
@@ -104,7 +105,7 @@ class ConvNorm(nn.Module):
         )
         x = conv(self.features, self.kernel_size, name="conv")(x)  # [B, H/s, W/s, features]
         x = self.norm(name="bn")(x, train)
-        return x if self.linear else nn.swish(x)
+        return x if self.linear else Swish(name="swish")(x)
 
 
 class MBConv(nn.Module):
@@ -131,7 +132,7 @@ class MBConv(nn.Module):
             y, train
         )  # [B, H/s, W/s, wide]
         y = SqueezeExcite(
-            max(1, channels // 4), nn.swish, dtype=y.dtype, kernel_init=he_fan_out, name="se"
+            max(1, channels // 4), Swish, dtype=y.dtype, kernel_init=he_fan_out, name="se"
         )(y)
         y = self.layer(self.features, 1, linear=True, name="project")(
             y, train

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import ReLU
 from jaxcnn.layers.basic import (
     Dtype,
     FullyConnected,
@@ -82,9 +83,10 @@ class AuxiliaryHead(nn.Module):
             x = apply_step(read_step(self.pool), x, train, self.unit)  # [B,4,4,C] of 14x14
         x = ops.adaptive_avg_pool(x, 4)  # [B,4,4,C]
         x = self.unit(128, (1, 1), name="conv")(x, train)  # [B,4,4,128]
-        x = nn.relu(
-            FullyConnected(1024, 4, bias_init=self.bias_init, **self.dense, name="fc1")(x)
+        x = FullyConnected(1024, 4, bias_init=self.bias_init, **self.dense, name="fc1")(
+            x
         )  # [B,1,1,1024]
+        x = ReLU(name="relu_fc1")(x)
         x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         x = FullyConnected(self.num_classes, **self.dense, name="fc2")(x)  # [B,1,1,K]
         if train and not self.is_initializing():

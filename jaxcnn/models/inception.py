@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import ReLU
 from jaxcnn.layers.basic import (
     Conv,
     Dtype,
@@ -200,7 +201,7 @@ class InceptionResidual(nn.Module):
             y
         )  # [B,H,W,C]
         x = x + scale * y
-        return nn.relu(x) if relu else x
+        return ReLU(name="relu")(x) if relu else x
 
 
 class AuxiliaryHead(nn.Module):

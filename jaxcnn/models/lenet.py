@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import Activation, Identity, Squash, activation_name, find_activation
 from jaxcnn.layers.basic import (
     AvgPool,
     Conv,
@@ -26,7 +27,6 @@ from jaxcnn.layers.basic import (
 
 Array = jax.Array
 
-ACTIVATIONS = {"relu": nn.relu, "sigmoid": nn.sigmoid, "tanh": jnp.tanh}
 POOLINGS = {"average": AvgPool, "max": MaxPool}
 caffe_xavier = nn.initializers.variance_scaling(
     1.0, "fan_in", "uniform"
@@ -80,11 +80,6 @@ CODES = np.array(
 CODES = CODES.transpose(1, 0, 2).reshape(10, 84)
 
 S2_MAPS, C3_MAPS = C3_READS.shape
-
-
-def squash(a: Array) -> Array:
-    """The scaled hyperbolic tangent of appendix A: f(1) = 1, f(-1) = -1, with the largest curvature there."""
-    return 1.7159 * jnp.tanh(2 / 3 * a)
 
 
 def uniform(fan_in: Any) -> Init:
@@ -162,22 +157,22 @@ class LeNet5(nn.Module):
             )
         x, dtype = images.astype(self.dtype), self.dtype
         first = uniform(25 * x.shape[-1])
-        x = squash(
-            Conv(S2_MAPS, 5, dtype=dtype, kernel_init=first, bias_init=first, name="C1")(x)
-        )  # [B,28,28,6]
-        x = squash(Subsampling(dtype, name="S2")(x))  # [B,14,14,6]
-        x = squash(TableConv(dtype, name="C3")(x))  # [B,10,10,16]
-        x = squash(Subsampling(dtype, name="S4")(x))  # [B,5,5,16]
+        x = Conv(S2_MAPS, 5, dtype=dtype, kernel_init=first, bias_init=first, name="C1")(x)
+        x = Squash(name="squash_C1")(x)  # [B,28,28,6]
+        x = Squash(name="squash_S2")(Subsampling(dtype, name="S2")(x))  # [B,14,14,6]
+        x = Squash(name="squash_C3")(TableConv(dtype, name="C3")(x))  # [B,10,10,16]
+        x = Squash(name="squash_S4")(Subsampling(dtype, name="S4")(x))  # [B,5,5,16]
+        x = Identity(name="features")(x)
         x = x if self.class_map else ops.adaptive_avg_pool(x, 5)
         x = FullyConnected(
             120, 5, dtype=dtype, kernel_init=uniform(400), bias_init=uniform(400), name="C5"
         )(x)  # [B,1,1,120]
-        x = nn.Dropout(self.dropout_rate)(squash(x), deterministic=not train)
-        x = squash(
-            FullyConnected(
-                84, dtype=dtype, kernel_init=uniform(120), bias_init=uniform(120), name="F6"
-            )(x)
-        )  # [B,1,1,84]
+        x = Squash(name="squash_C5")(x)
+        x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
+        x = FullyConnected(
+            84, dtype=dtype, kernel_init=uniform(120), bias_init=uniform(120), name="F6"
+        )(x)  # [B,1,1,84]
+        x = Squash(name="squash_F6")(x)
         return as_logits(RadialBasis(self.num_classes, name="output")(x), self.class_map)
 
 
@@ -197,7 +192,7 @@ class LeNet(nn.Module):
     hidden: tuple = (("C5", 120), ("F6", 84))
     head: str = "output"
     window: int = 5
-    activation: str | Callable[[Array], Array] = "relu"
+    activation: str | type[Activation] = "relu"
     pooling: str | Callable[..., nn.Module] = "max"
     activate_maps: bool = True  # whether the convolutions are activated too
     kernel_init: Init = he_normal
@@ -205,19 +200,25 @@ class LeNet(nn.Module):
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, 4 * self.window + 12 if self.class_map else 16, type(self).__name__)
-        activation = _named(self.activation, ACTIVATIONS, "activation")
+        activation = find_activation(self.activation, type(self).__name__)
         pooling = _named(self.pooling, POOLINGS, "pooling")
         kw = dict(dtype=self.dtype, kernel_init=self.kernel_init)
         x = images.astype(self.dtype)
         for conv, maps, pool in self.stages:
             x = Conv(maps, 5, name=conv, **kw)(x)  # [B,28,28,6], [B,10,10,16]
-            x = activation(x) if self.activate_maps else x
+            x = (
+                activation(name=activation_name(activation, f"_{conv}"))(x)
+                if self.activate_maps
+                else x
+            )
             x = pooling(2, 2, name=pool)(x)  # [B,14,14,6], [B,5,5,16]
+        x = Identity(name="features")(x)
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         for i, (layer, units) in enumerate(self.hidden):
-            x = activation(
-                FullyConnected(units, 1 if i else self.window, name=layer, **kw)(x)
+            x = FullyConnected(units, 1 if i else self.window, name=layer, **kw)(
+                x
             )  # [B,1,1,120], [B,1,1,84]
+            x = activation(name=activation_name(activation, f"_{layer}"))(x)
             x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         return as_logits(FullyConnected(self.num_classes, name=self.head, **kw)(x), self.class_map)
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import Identity, ReLU
 from jaxcnn.layers.basic import Conv, FullyConnected, Init, MaxPool, as_logits, check_images
 
 Array = jax.Array
@@ -72,17 +73,16 @@ class NiN(nn.Module):
             if self.narrow_init is not None and name in NARROW
             else self.kernel_init
         )
-        return nn.relu(
-            Conv(
-                features or self.num_classes,
-                window,
-                stride,
-                padding,
-                dtype=self.dtype,
-                kernel_init=init,
-                name=name,
-            )(x)
+        conv = Conv(
+            features or self.num_classes,
+            window,
+            stride,
+            padding,
+            dtype=self.dtype,
+            kernel_init=init,
+            name=name,
         )
+        return ReLU(name=f"relu_{name}")(conv(x))
 
     def smallest(self) -> int:
         """The least image side: the last map has one position, or fills the sliding window of the fully connected head."""
@@ -110,8 +110,11 @@ class NiN(nn.Module):
                 x, f"conv{i}", first, window, stride, padding
             )  # [B,54,54,96], [B,27,27,256], [B,13,13,384], [B,6,6,1024]
             x = self.conv(x, f"cccp{2 * i - 1}", others[0], 1)
+            if i == len(self.stages) and not self.fc_head:  # the maps of the classes are the head
+                x = Identity(name="features")(x)
             x = self.conv(x, f"cccp{2 * i}", others[1], 1)  # the last: [B,6,6,K]
         if self.fc_head:
+            x = Identity(name="features")(x)
             x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
             x = nn.Dropout(self.fc_dropout_rate)(x, deterministic=not train)
             x = FullyConnected(

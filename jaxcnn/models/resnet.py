@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.layers.activations import ReLU
 from jaxcnn.layers.basic import BatchNorm, Conv, MaxPool, check_images, ones, pooled_head, zeros
 
 Array = jax.Array
@@ -103,13 +104,14 @@ class Block(nn.Module):
             y = self.norm(scale_init=zeros if last and self.zero_init else ones, name=f"bn{i}")(
                 y, train
             )
-            y = y if last else nn.relu(y)
+            y = y if last else ReLU(name=f"relu{i}")(y)
+        relu = ReLU(name=f"relu{len(layers)}")
         if self.shortcut is None:
-            return nn.relu(y)
+            return relu(y)
         x = Shortcut(
             self.features, self.stride, self.shortcut, self.conv, self.norm, name="shortcut"
         )(x, train)
-        return nn.relu(x + y)  # [B, H/s, W/s, features]
+        return relu(x + y)  # [B, H/s, W/s, features]
 
 
 class Stage(nn.Module):
@@ -168,7 +170,7 @@ class ResNet(nn.Module):
             x = conv(self.width, 3, padding=1, name="conv1")(x)  # [B, 32, 32, 16]
         else:
             x = conv(self.width, 7, stride=2, padding=3, name="conv1")(x)  # [B, 112, 112, 64]
-        x = nn.relu(norm(name="bn1")(x, train))
+        x = ReLU(name="relu1")(norm(name="bn1")(x, train))
         if not self.cifar_stem:
             x = MaxPool(3, 2, padding=1, name="pool1")(x)  # [B, 56, 56, 64]
         for i, blocks in enumerate(self.stages):

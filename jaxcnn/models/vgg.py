@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import Identity, ReLU
 from jaxcnn.layers.basic import (
     BatchNorm,
     Conv,
@@ -94,7 +95,7 @@ class VGG(nn.Module):
                 name=f"bn{at}",
             )
             x = norm(x, train)
-        x = nn.relu(x)
+        x = ReLU(name=f"relu{at}")(x)
         return LocalResponseNorm(name=f"norm{at}")(x) if self.lrn and at == "1_1" else x
 
     @nn.compact
@@ -108,12 +109,14 @@ class VGG(nn.Module):
             x = MaxPool(2, 2, name=f"pool{block}")(
                 x
             )  # [B,112,112,64], [B,56,56,128], [B,28,28,256], [B,14,14,512], [B,7,7,512]
+        x = Identity(name="features")(x)
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         window = self.window
         if not self.hidden:
             x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         for i, units in enumerate(self.hidden, 6):
-            x = nn.relu(FullyConnected(units, window, name=f"fc{i}", **kw)(x))  # [B,1,1,4096]
+            x = FullyConnected(units, window, name=f"fc{i}", **kw)(x)  # [B,1,1,4096]
+            x = ReLU(name=f"relu{i}")(x)
             x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
             window = 1
         x = FullyConnected(self.num_classes, window, name=f"fc{6 + len(self.hidden)}", **kw)(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
+from jaxcnn.layers.activations import Identity, ReLU
 from jaxcnn.layers.basic import (
     Conv,
     FullyConnected,
@@ -62,7 +63,7 @@ class ZFNet(nn.Module):
             name=f"conv{i}",
             **geometry,
         )
-        return nn.relu(layer(x))
+        return ReLU(name=f"relu{i}")(layer(x))
 
     def norm(self, x: Array, i: int) -> Array:
         return LocalResponseNorm(k=self.lrn[0], alpha=self.lrn[1], name=f"norm{i}")(x)
@@ -78,15 +79,15 @@ class ZFNet(nn.Module):
         for i in (3, 4, 5):
             x = self.conv(x, i, 3, padding=1)  # [B,13,13,384], [B,13,13,384], [B,13,13,256]
         x = MaxPool(3, 2, ceil=True, name="pool5")(x)  # [B,6,6,256]
+        x = Identity(name="features")(x)
         window = 6
         x = x if self.class_map else ops.adaptive_avg_pool(x, window)
         for name, units in zip(("fc6", "fc7"), self.hidden, strict=True):
             if units:
-                x = nn.relu(
-                    FullyConnected(
-                        units, window, dtype=self.dtype, kernel_init=self.kernel_init, name=name
-                    )(x)
-                )  # [B,1,1,4096]
+                fc = FullyConnected(
+                    units, window, dtype=self.dtype, kernel_init=self.kernel_init, name=name
+                )
+                x = ReLU(name=name.replace("fc", "relu"))(fc(x))  # [B,1,1,4096]
                 x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
                 window = 1
         x = FullyConnected(

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 
 Array = jax.Array
 
-# Krizhevsky's own constants for 0-255 RGB pixels (cuda-convnet2, make-data `color_pca`): the standard deviation along each principal
-# axis, and the axes as columns. The widely copied 0-1 values (.2175, .0188, .0045) are variances used as if they were deviations.
+# Krizhevsky's own constants for 0-255 RGB pixels (cuda-convnet2, make-data `color_pca`): the
+# standard deviation along each principal axis, and the axes as columns. The widely copied 0-1
+# values (.2175, .0188, .0045) are variances used as if they were deviations.
 PCA_STD = (19.7208, 37.0939, 121.7801)
 PCA_AXES = (
     (0.41796, -0.71258, -0.56351),
@@ -25,10 +26,12 @@ def pca_color(
     deviations: Sequence[float] = PCA_STD,
     axes: Sequence[Sequence[float]] = PCA_AXES,
 ) -> Array:
-    """Adds to every pixel of an image one random colour along the principal axes of ImageNet's colours; images [B, H, W, 3] in 0-255.
+    """Adds one random colour to all pixels of an image, for images [B, H, W, 3] in 0-255.
 
-    The colour is axes @ (alpha * deviations), axes as columns, with alpha ~ N(0, std) drawn once an image: its covariance is std^2 times
-    that of the pixels from which `axes` and `deviations` come, ImageNet's unless others are given.
+    The colour lies along the principal axes of ImageNet's colours: it is axes @ (alpha *
+    deviations), axes as columns, with alpha ~ N(0, std) drawn once an image. Its covariance is
+    std^2 times that of the pixels from which `axes` and `deviations` come, ImageNet's unless others
+    are given.
     """
     alpha = std * jax.random.normal(key, (images.shape[0], 3), images.dtype)  # [B, 3]
     scaled = alpha * jnp.asarray(deviations, images.dtype)[None, :]

@@ -1,7 +1,9 @@
-"""Depthwise convolution as shifted multiply-adds: one pass over the map for each position of the kernel, fused by the compiler.
+"""Depthwise convolution as shifted multiply-adds.
 
-XLA's own depthwise convolution is 10 to 100 times slower on the CPU. The gradients are written by hand: the one of the images in
-the same form, phase by phase of the stride; the kernel's as one reduction with a sum for every position of the kernel.
+It takes one pass over the map for each position of the kernel, which the compiler fuses. XLA's own
+depthwise convolution is 10 to 100 times slower on the CPU. The gradients are written by hand: that
+of the images in the same form, phase by phase of the stride; that of the kernel as one reduction
+with a sum for every position of the kernel.
 """
 
 from functools import partial
@@ -40,7 +42,10 @@ def _out(x: Array, kernel: Array, strides, pads) -> tuple[int, int]:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def depthwise(x: Array, kernel: Array, strides, pads) -> Array:
-    """x [B, H, W, C] by kernel [kh, kw, C], `pads` ((top, bottom), (left, right)) -> [B, H', W', C], summed in float32."""
+    """Convolves x [B, H, W, C] with kernel [kh, kw, C] -> [B, H', W', C], summed in float32.
+
+    `pads` is ((top, bottom), (left, right)).
+    """
     out = _out(x, kernel, strides, pads)
     padded = _pad(x, pads)
     kh, kw = kernel.shape[:2]
@@ -58,13 +63,16 @@ def _forward(x: Array, kernel: Array, strides, pads):
 
 def _backward(strides, pads, saved, g: Array):
     x, kernel = saved
-    return _image_gradient(g, kernel, x, strides, pads), _kernel_gradient(
-        x, g, kernel, strides, pads
-    )
+    dx = _image_gradient(g, kernel, x, strides, pads)
+    return dx, _kernel_gradient(x, g, kernel, strides, pads)
 
 
 def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
-    """Padded pixel s * q + a gets, for every t, kernel position s * t + a of output q - t: a convolution for each phase a of the stride."""
+    """The gradient of the images, as one convolution for each phase of the stride.
+
+    With stride s, pixel s * q + a of the padded map is seen at kernel position s * t + a by output
+    q - t, for every t.
+    """
     (sh, sw), (kh, kw) = strides, kernel.shape[:2]
     b, h, w, c = x.shape
     rows, columns = -(-(h + sum(pads[0])) // sh), -(-(w + sum(pads[1])) // sw)
@@ -79,18 +87,18 @@ def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
                 total = total + shifted.astype(jnp.float32) * _wide(kernel[i, j])
         return total.astype(x.dtype)
 
-    phases = [
-        jnp.stack([phase(a, e) for e in range(sw)], axis=3) for a in range(sh)
-    ]  # sh times [B, rows, columns, sw, C]
+    # sh times [B, rows, columns, sw, C]
+    phases = [jnp.stack([phase(a, e) for e in range(sw)], axis=3) for a in range(sh)]
     padded = jnp.stack(phases, axis=2).reshape(b, rows * sh, columns * sw, c)
     top, left = pads[0][0], pads[1][0]
     return padded[:, top : top + h, left : left + w]
 
 
 def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
-    """Every position's sum over the map, in one reduction that reads both maps once, and then over the batch.
+    """The gradient of the kernel: each position's sum over the map, then over the batch.
 
-    In two steps because the partitioner gathers the whole batch for a reduction of several arrays over an axis that devices share.
+    One reduction reads both maps once. The batch comes in a second step because the partitioner
+    gathers the whole batch for a reduction of several arrays over an axis that devices share.
     """
     kh, kw, c = kernel.shape
     padded, g32 = _pad(x, pads), g.astype(jnp.float32)
@@ -100,9 +108,10 @@ def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
         for j in range(kw)
     ]
     zeros = [np.float32(0)] * len(products)
+    # kh * kw times [B, C]
     sums = lax.reduce(
         products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2)
-    )  # kh * kw times [B, C]
+    )
     return jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, c).astype(kernel.dtype)
 
 

@@ -1,5 +1,7 @@
 """A linear layer over whole maps."""
 
+import math
+
 import jax
 from jax import lax
 from jax.sharding import PartitionSpec
@@ -10,26 +12,33 @@ Array = jax.Array
 
 
 def linear(x: Array, kernel: Array) -> Array:
-    """All of x [B, ..., C] by kernel [... * C, F] -> [B, F], on one device or as `parallel` divides it."""
+    """Multiplies all of x [B, ..., C] by kernel [... * C, F] -> [B, F].
+
+    The work is divided over devices as the target says.
+    """
     if division := parallel.towers():
         return parallel.apply_kernel(division, _product, x, kernel, gather=True)
     if (division := parallel.slices(x.shape[0])) and division.channels(kernel.shape[1]):
         rows = PartitionSpec(("data", "model"))
-        return parallel.run(
-            division, _sliced, (rows, PartitionSpec(None, "model")), rows, x, kernel
-        )
+        specs = (rows, PartitionSpec(None, "model"))
+        return parallel.run(division, _sliced, specs, rows, x, kernel)
     return _product(x, kernel)
 
 
+def _flat(x: Array) -> Array:
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))  # [B, ... * C]
+
+
 def _product(x: Array, kernel: Array) -> Array:
-    return x.reshape(x.shape[0], -1) @ kernel
+    return _flat(x) @ kernel  # [B, F]
 
 
 def _sliced(x: Array, kernel: Array) -> Array:
-    """A device's rows of the batch [b, ...] and its features [D, F / m] -> its rows [b, F].
+    """Computes a device's rows [b, F] from its rows of the batch and its share of the features.
 
-    Scheme (a) of arXiv:1404.5997, section 4.1: the rows of all devices come together, each computes its features of them, and the
-    features go back to the device whose rows they describe.
+    These are x [b, ...] and kernel [D, F / m].
+    Scheme (a) of arXiv:1404.5997, section 4.1: the rows of all devices come together, each device
+    computes its features of them, and the features go back to the device whose rows they describe.
     """
-    rows = lax.all_gather(x.reshape(x.shape[0], -1), "model", axis=0, tiled=True)  # [m * b, D]
+    rows = lax.all_gather(_flat(x), "model", axis=0, tiled=True)  # [m * b, D]
     return lax.all_to_all(rows @ kernel, "model", split_axis=0, concat_axis=1, tiled=True)  # [b, F]

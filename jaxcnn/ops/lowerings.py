@@ -1,6 +1,7 @@
-"""The forms in which a convolution can be computed; each equals `direct`, forward and in both gradients.
+"""The forms of a convolution; each equals `direct`, forward and in both gradients.
 
-Every form is a `Lowering`: a test that says why it cannot do a given `Geometry` (None: it can), and a function of (x, kernel, geometry).
+Every form is a `Lowering`: a test that says why it cannot compute a given `Geometry` (None: it
+can), and a function of (x, kernel, geometry).
 """
 
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def direct(x: Array, kernel: Array, g: Geometry) -> Array:
 
 
 def matmul(x: Array, kernel: Array, g: Geometry) -> Array:
-    """A 1x1 convolution as one matrix product over all pixels; a strided one takes its pixels first."""
+    """A 1x1 convolution as one matrix product over all pixels that its stride takes."""
     zero = np.zeros((), x.dtype)
     x = lax.pad(x, zero, ((0, 0, 0), (*g.pads[0], 0), (*g.pads[1], 0), (0, 0, 0)))
     x = x[:, :: g.strides[0], :: g.strides[1]]  # [B, H', W', C]
@@ -83,7 +84,10 @@ def shifted(x: Array, kernel: Array, g: Geometry) -> Array:
 
 
 def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
-    """A strided convolution of few channels as one of stride 1 over blocks of stride x stride pixels, which are its channels."""
+    """A strided convolution of few channels as one of stride 1 over blocks.
+
+    The pixels of a block of stride x stride pixels become its channels.
+    """
     (sh, sw), (kh, kw, c, f), (b, h, w, _) = g.strides, g.kernel, g.x
     qh, qw = -(-kh // sh), -(-kw // sw)  # the kernel in blocks
     rows, columns = g.out[0] + qh - 1, g.out[1] + qw - 1  # the map in blocks
@@ -94,27 +98,23 @@ def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
         zero,
         ((0, 0, 0), (top, sh * rows - h - top, 0), (left, sw * columns - w - left, 0), (0, 0, 0)),
     )
-    x = (
-        x.reshape(b, rows, sh, columns, sw, c)
-        .transpose(0, 1, 3, 2, 4, 5)
-        .reshape(b, rows, columns, sh * sw * c)
-    )
+    x = x.reshape(b, rows, sh, columns, sw, c).transpose(0, 1, 3, 2, 4, 5)
+    x = x.reshape(b, rows, columns, sh * sw * c)  # [B, rows, columns, sh * sw * C]
     kernel = lax.pad(
         kernel, zero, ((0, sh * qh - kh, 0), (0, sw * qw - kw, 0), (0, 0, 0), (0, 0, 0))
     )
-    kernel = (
-        kernel.reshape(qh, sh, qw, sw, c, f)
-        .transpose(0, 2, 1, 3, 4, 5)
-        .reshape(qh, qw, sh * sw * c, f)
-    )
+    kernel = kernel.reshape(qh, sh, qw, sw, c, f).transpose(0, 2, 1, 3, 4, 5)
+    kernel = kernel.reshape(qh, qw, sh * sw * c, f)  # [qh, qw, sh * sw * C, F]
+    # [B, H', W', F]
     return lax.conv_general_dilated(
         x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )  # [B, H', W', F]
+    )
 
 
-# XLA:CPU reads the whole output gradient again for every row of its weight gradient: it is three times faster in pieces that fit a cache.
-PIECE = 7_000  # pixels of the output
-# From this many channels on a 3x3 kernel's gradient is faster by Winograd's sums than by either.
+# Pixels of the output in a piece. XLA:CPU reads the whole output gradient again for every row of
+# its weight gradient: it is three times faster in pieces that fit a cache.
+PIECE = 7_000
+# From this many channels on, a 3x3 kernel's gradient is faster by Winograd's sums than by either.
 WEIGHT_GRADIENT_CHANNELS = 128
 
 
@@ -141,7 +141,10 @@ def _weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
 
 
 def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
-    """The gradient of the kernel, one convolution for each piece of about `PIECE` pixels; whole where everything is small."""
+    """The gradient of the kernel, one convolution for each piece of about `PIECE` pixels.
+
+    It is one piece where everything is small.
+    """
     b, rows, columns = dy.shape[:3]
     if b * rows * columns <= 4 * PIECE:
         piece, examples = rows, b
@@ -172,15 +175,14 @@ blocked.defvjp(_saved(direct), _blocked_backward)
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def winograd(x: Array, kernel: Array, g: Geometry) -> Array:
-    """A 3x3 convolution at stride 1 by Winograd's F(2x2, 3x3), as is the gradient of the images."""
+    """A 3x3 convolution at stride 1 and the gradient of its images by Winograd's F(2x2, 3x3)."""
     return minimal_filtering.convolve(x, kernel, g.pads)
 
 
 def _winograd_backward(g: Geometry, saved, dy: Array):
     x, kernel = saved
-    return minimal_filtering.image_gradient(dy, kernel, x.shape[1:3], g.pads), _weight_gradient(
-        x, dy, g
-    )
+    dx = minimal_filtering.image_gradient(dy, kernel, x.shape[1:3], g.pads)
+    return dx, _weight_gradient(x, dy, g)
 
 
 winograd.defvjp(
@@ -193,11 +195,9 @@ def _groups_one(g: Geometry) -> str | None:
 
 
 def _matmul_unusable(g: Geometry) -> str | None:
-    return _groups_one(g) or (
-        None
-        if g.kernel[:2] == (1, 1)
-        else f"it takes a 1x1 kernel, not {g.kernel[0]}x{g.kernel[1]}"
-    )
+    if g.kernel[:2] != (1, 1):
+        return _groups_one(g) or f"it takes a 1x1 kernel, not {g.kernel[0]}x{g.kernel[1]}"
+    return _groups_one(g)
 
 
 def _split_unusable(g: Geometry) -> str | None:
@@ -205,20 +205,18 @@ def _split_unusable(g: Geometry) -> str | None:
 
 
 def _shifted_unusable(g: Geometry) -> str | None:
-    depthwise_ = g.groups == g.x[3] and g.kernel[2] == 1
-    return (
-        None
-        if depthwise_
-        else f"it takes one group a channel, not {g.groups} for {g.x[3]} channels"
-    )
+    if g.groups == g.x[3] and g.kernel[2] == 1:
+        return None
+    return f"it takes one group a channel, not {g.groups} for {g.x[3]} channels"
 
 
 def _winograd_unusable(g: Geometry) -> str | None:
     if g.kernel[:2] != (3, 3) or g.strides != (1, 1):
-        return f"it takes a 3x3 kernel at stride 1, not {g.kernel[0]}x{g.kernel[1]} at {g.strides[0]}x{g.strides[1]}"
-    return _groups_one(g) or (
-        None if g.dtype == jnp.float32 else f"it takes float32, not {g.dtype}"
-    )
+        (kh, kw), (sh, sw) = g.kernel[:2], g.strides
+        return f"it takes a 3x3 kernel at stride 1, not {kh}x{kw} at {sh}x{sw}"
+    if g.dtype != jnp.float32:
+        return _groups_one(g) or f"it takes float32, not {g.dtype}"
+    return _groups_one(g)
 
 
 LOWERINGS = {

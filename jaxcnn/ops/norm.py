@@ -1,14 +1,16 @@
-"""Normalisation: across-channel local response normalisation, batch normalisation over groups of the batch."""
+"""Normalisation: local response normalisation across channels, batch normalisation over groups."""
 
+import math
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import export, lax
 
 from jaxcnn.ops import parallel
+from jaxcnn.ops.target import ANY, current_target
 
 Array = jax.Array
 
@@ -22,11 +24,13 @@ def local_response_norm(
     k: float = 2.0,
     groups: int = 1,
 ) -> Array:
-    """b_c = a_c / (k + alpha * sum of a^2 over the `size` channels around c) ** beta, AlexNet section 3.3; any shape [..., C].
+    """Divides each channel of x [..., C] by a power of the squares of its neighbours.
 
-    `alpha` multiplies the SUM, as the paper prints it. Caffe, PyTorch and Krizhevsky's own code divide it by `size` first: for
-    their "alpha" pass alpha / size. With `groups` the windows end at the edges of that many equal groups of channels, as they did at
-    the edge of a GPU; raises ValueError if the channels do not divide into them.
+    b_c = a_c / (k + alpha * sum of a^2 over the `size` channels around c) ** beta (AlexNet, section
+    3.3). `alpha` multiplies the SUM, as the paper prints it. Caffe, PyTorch and Krizhevsky's own
+    code divide it by `size` first: for their "alpha" pass alpha / size. With `groups` the windows
+    end at the edges of that many equal groups of channels, as they did at the edge of a GPU; raises
+    ValueError if the channels do not divide into them.
     """
     channels, before = x.shape[-1], size // 2
     if channels % groups:
@@ -39,19 +43,13 @@ def local_response_norm(
         return _respond(x, x, 0, groups, numbers)
     spec = division.image_spec(x.shape)
     if groups % division.parts == 0:
-        return parallel.run(
-            division,
-            lambda x: _respond(x, x, 0, groups // division.parts, numbers),
-            (spec,),
-            spec,
-            x,
-        )
+        own = groups // division.parts
+        return parallel.run(division, lambda x: _respond(x, x, 0, own, numbers), (spec,), spec, x)
     if groups > 1 or before > channels // division.parts:
         return _respond(x, x, 0, groups, numbers)
 
-    def local(
-        x: Array,
-    ) -> Array:  # windows cross the edge: the neighbours' outermost maps come over
+    def local(x: Array) -> Array:
+        # Windows cross the edges between devices: the neighbours' outermost maps come over.
         wide = parallel.with_neighbours(x, before, size - 1 - before, division.parts)
         return _respond(x, wide, before, 1, numbers)
 
@@ -61,19 +59,26 @@ def local_response_norm(
 def _respond(
     x: Array, wide: Array, before: int, groups: int, numbers: tuple[int, float, float, float]
 ) -> Array:
-    """x [..., C] normalised by windows over `wide`, which has `before` channels in front of x's first."""
+    """Normalises x [..., C] by windows over `wide` [..., C'].
+
+    `wide` has `before` channels in front of x's first.
+    """
     size, alpha, beta, k = numbers
-    row, column = np.arange(wide.shape[-1])[:, None] - before, np.arange(x.shape[-1])[None, :]
-    distance = row - column + size // 2  # from the first channel of the column's window
-    of_group = row * groups // x.shape[-1] == column * groups // x.shape[-1] if groups > 1 else True
-    band = ((distance >= 0) & (distance < size) & of_group).astype(
-        np.float32
-    )  # [C', C]: 1 where a row is in the window of a column
-    squares = jnp.square(wide.astype(jnp.float32)).reshape(-1, wide.shape[-1])
+    channels = x.shape[-1]
+    row, column = np.arange(wide.shape[-1])[:, None] - before, np.arange(channels)[None, :]
+    # Counted from the first channel of the column's window.
+    distance = row - column + size // 2
+    inside = (distance >= 0) & (distance < size)
+    if groups > 1:
+        inside &= row * groups // channels == column * groups // channels
+    # 1 where a row is in the window of a column.
+    band = inside.astype(np.float32)  # [C', C]
+    squares = jnp.square(wide.astype(jnp.float32)).reshape(-1, wide.shape[-1])  # [..., C']
     total = jnp.dot(squares, band, precision=lax.Precision.HIGHEST).reshape(x.shape)
     denominator = k + alpha * total
     root = lax.rsqrt(denominator)
-    # The published beta, 3/4, needs no power: its logarithm and exponential cost more than all the rest.
+    # The published beta, 3/4, needs no power, whose logarithm and exponential cost more than all
+    # else.
     power = root * jnp.sqrt(root) if beta == 0.75 else denominator**-beta
     return (x.astype(jnp.float32) * power).astype(x.dtype)
 
@@ -81,7 +86,10 @@ def _respond(
 def batch_norm(
     x: Array, mean: Array, var: Array, scale: Array | None, bias: Array | None, *, epsilon: float
 ) -> Array:
-    """Normalises x [..., C] by given statistics [C], in float32 arithmetic folded into one multiply and one add."""
+    """Normalises x [..., C] by given statistics [C].
+
+    The arithmetic is float32, folded into one multiply and one add.
+    """
     factor = lax.rsqrt(var + epsilon)
     if scale is not None:
         factor = factor * scale
@@ -95,34 +103,63 @@ def batch_norm(
 def batch_norm_train(
     x: Array, scale: Array | None, bias: Array | None, *, epsilon: float, group_size: int = 0
 ):
-    """Normalises x [B, ..., C] by its own statistics over groups of `group_size` examples (0: all of them).
+    """Normalises x [B, ..., C] by its own statistics over groups of `group_size` examples.
 
-    Returns (y like x, mean [C], unbiased variance [C]), the statistics averaged over the groups. Raises ValueError if the groups do
-    not divide the batch; a batch smaller than one group is one group.
+    0 takes the whole batch as one group, and so does a batch smaller than one group. Returns (y
+    like x, mean [C], unbiased variance [C]), the statistics averaged over the groups. Raises
+    ValueError if the groups do not divide the batch.
     """
-    batch, features = x.shape[0], x.shape[-1]
-    size = min(group_size or batch, batch)
-    if batch % size:
-        raise ValueError(
-            f"a batch of {batch} does not divide into BatchNorm groups of {size}: use a group size that divides the batch"
-        )
+    features = x.shape[-1]
+    size = _group_size(x.shape[0], group_size)
     scale = jnp.ones(features, jnp.float32) if scale is None else scale
     bias = jnp.zeros(features, jnp.float32) if bias is None else bias
-    outputs: Any = _normalise(x.reshape(batch // size, size, *x.shape[1:]), scale, bias, epsilon)
+    grouped = x.reshape(x.shape[0] // size, size, *x.shape[1:])  # [G, g, ..., C]
+    normalise = _normalise_plainly if current_target().platform == ANY else _normalise
+    outputs: Any = normalise(grouped, scale, bias, epsilon)
     y, mean, var = outputs  # [G, g, ..., C]; [G, C] twice
-    count = x.size // (features * mean.shape[0])
+    count = _count(grouped)
+    # From the biased variance to the unbiased one.
+    correction = count / jax.core.max_dim(count - 1, 1)
     return (
-        y.reshape(x.shape),
-        jnp.mean(mean, axis=0),
-        jnp.mean(var, axis=0) * (count / max(count - 1, 1)),
+        y.reshape(x.shape),  # [B, ..., C]
+        jnp.mean(mean, axis=0),  # [C]
+        jnp.mean(var, axis=0) * correction,  # [C]
     )
+
+
+def _group_size(batch: Any, group_size: int) -> Any:
+    """How many examples of the batch, which may be symbolic, are one group."""
+    if batch == 0:
+        raise ValueError(
+            "an empty batch has no statistics for BatchNorm: give one example or more, or normalise "
+            "by running statistics"
+        )
+    if not group_size:
+        return batch
+    size = group_size if export.is_symbolic_dim(batch) else min(group_size, batch)
+    if batch % size != 0:
+        raise ValueError(
+            f"a batch of {batch} does not divide into BatchNorm groups of {size}: use a group "
+            f"size that divides the batch, and for a symbolic batch a multiple such as {size}*b"
+        )
+    return size
+
+
+def _count(x: Array) -> Any:
+    """How many numbers of x [G, g, ..., C] each statistic is taken over."""
+    return math.prod(x.shape[1:-1])
+
+
+def _normalise_plainly(x: Array, scale: Array, bias: Array, epsilon: float):
+    return _normalise_forward(x, scale, bias, epsilon)[0]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _normalise(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array, Array]:
-    """(y, mean [G, C], biased variance [G, C]) of x [G, g, ..., C], each group by its own statistics.
+    """Normalises each group of x [G, g, ..., C] by its own statistics.
 
-    The gradient is written out because it needs two sums over the map, where the derivative of this text takes five.
+    Returns (y, mean [G, C], biased variance [G, C]). The gradient is written out because it needs
+    two sums over the map, where the derivative of this text takes five.
     """
     return _normalise_forward(x, scale, bias, epsilon)[0]
 
@@ -140,7 +177,7 @@ def _over(statistic: Array, x: Array) -> Array:
 
 def _normalise_forward(x: Array, scale: Array, bias: Array, epsilon: float):
     x32 = x.astype(jnp.float32)
-    count = x.size // (x.shape[0] * x.shape[-1])
+    count = _count(x)
     mean = _sums(x32) / count
     centred = x32 - _over(mean, x)
     var = _sums(jnp.square(centred)) / count
@@ -153,7 +190,7 @@ def _normalise_backward(epsilon: float, saved, cotangents):
     x, scale, mean, inverse = saved
     dy, dmean, dvar = cotangents
     dy, centred = dy.astype(jnp.float32), x.astype(jnp.float32) - _over(mean, x)
-    count = x.size // (x.shape[0] * x.shape[-1])
+    count = _count(x)
     total, product = _sums(dy), _sums(dy * centred)  # [G, C]
     factor = inverse * scale[None, :]
     constant = (dmean - factor * total) / count

@@ -1,23 +1,33 @@
-"""Pooling of NHWC maps: max, average, adaptive average; floor (PyTorch's default) or ceil (Caffe's) output sizes."""
+"""Pooling of NHWC maps: max, average, adaptive average.
+
+Output sizes are rounded down, as PyTorch does by default, or up with `ceil`, as Caffe does.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcnn.ops.target import current_target
+
 Array = jax.Array
-# One int for both sides of both axes, a pair (height, width), or explicit ((top, bottom), (left, right)); "SAME" is TensorFlow's.
+# One int for both sides of both axes, a pair (height, width), or explicit
+# ((top, bottom), (left, right)); "SAME" is TensorFlow's.
 Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | str
 
 
 def _pads(
     size: int, window: int, stride: int, before: int, after: int, ceil: bool
 ) -> tuple[int, int]:
-    """The (before, after) padding along one axis; with `ceil` a last window may overhang, but must not start in the padding."""
+    """The (before, after) padding along one axis.
+
+    With `ceil` a last window may overhang the map, but must not start in the padding.
+    """
     span = size + before + after - window
     if span < 0:
         raise ValueError(
-            f"a pooling window of {window} does not fit a map of {size} padded by {before} and {after}"
+            f"a pooling window of {window} does not fit a map of {size} padded by {before} and "
+            f"{after}"
         )
     if not ceil:
         return before, after
@@ -44,9 +54,12 @@ def _geometry(x: Array, window, stride, padding, ceil: bool):
 
 
 def max_pool(x: Array, window, stride, *, padding: Padding = 0, ceil: bool = False) -> Array:
-    """Maximum over windows of x [B, H, W, C] -> [B, H', W', C]; padding never wins, and the first of equal maxima takes the gradient."""
+    """Takes the maximum over windows of x [B, H, W, C] -> [B, H', W', C].
+
+    Padding never wins, and the first of equal maxima takes the gradient.
+    """
     dims, strides, _, full = _geometry(x, window, stride, padding, ceil)
-    if jax.default_backend() == "cpu" and jnp.issubdtype(x.dtype, jnp.floating):
+    if current_target().platform == "cpu" and jnp.issubdtype(x.dtype, jnp.floating):
         return _max_pool_cpu(x, dims, strides, tuple(full))
     return _maximum(x, dims, strides, full)
 
@@ -56,19 +69,24 @@ def _maximum(x: Array, dims, strides, pads) -> Array:
     return lax.reduce_window(x, lowest, lax.max, dims, strides, pads)
 
 
-# XLA:CPU scatters the gradient of a maximum pixel by pixel; as sums of whole shifted maps the same numbers take 3 to 14 times less.
+# XLA:CPU scatters the gradient of a maximum pixel by pixel; as sums of whole shifted maps the same
+# numbers take 3 to 14 times less.
 _max_pool_cpu = jax.custom_vjp(_maximum, nondiff_argnums=(1, 2, 3))
 
 
 def _max_pool_forward(x: Array, dims, strides, pads):
     y = _maximum(x, dims, strides, pads)
-    return y, (_winners(x, y.shape, dims, strides, pads), x[:0])  # of x its shape
+    # What is saved must be an array; no rows of x keep its shape and dtype without its memory.
+    like_x = x[:0]  # [0, H, W, C]
+    return y, (_winners(x, y.shape, dims, strides, pads), like_x)
 
 
 def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
-    """The place in its window, counted by rows, of each window's first maximum: int8 [B, H', W', C] (int32 for windows above 127 pixels).
+    """The place, counted by rows, that each window's first maximum has in the window.
 
-    Found here and kept, not by comparing with the maximum in the backward pass: XLA may compute x once more there, rounded otherwise.
+    int8 [B, H', W', C], or int32 for windows above 127 pixels. It is found here and kept, and not
+    by comparing with the maximum in the backward pass, where XLA may compute x once more, rounded
+    otherwise.
     """
     padded = lax.pad(x, np.array(-np.inf, x.dtype), [(*pad, 0) for pad in pads])
     kind = jnp.int8 if dims[1] * dims[2] < 128 else jnp.int32
@@ -85,10 +103,8 @@ def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
             best = seen
             continue
         better = seen > best
-        first, best = (
-            jnp.where(better, jnp.array(place, kind), first),
-            jnp.where(better, seen, best),
-        )
+        first = jnp.where(better, jnp.array(place, kind), first)
+        best = jnp.where(better, seen, best)
     return first
 
 
@@ -97,9 +113,10 @@ def _places(dims) -> list[tuple[int, int]]:
 
 
 def _max_pool_backward(dims, strides, pads, saved, dy: Array):
-    first, empty = saved
+    first, like_x = saved
     (_, sh, sw, _), ((top, _), (left, _)) = strides, pads[1:3]
-    (h, w, c), (b, rows, columns, _), zero = empty.shape[1:], dy.shape, np.zeros((), dy.dtype)
+    (h, w, c), (b, rows, columns, _) = like_x.shape[1:], dy.shape
+    zero = np.zeros((), dy.dtype)
     shares = [
         ((i, j), jnp.where(first == place, dy, zero)) for place, (i, j) in enumerate(_places(dims))
     ]
@@ -118,11 +135,9 @@ def _max_pool_backward(dims, strides, pads, saved, dy: Array):
             for (i, j), share in shares
         ]
         return (sum(placed[1:], placed[0]),)  # [B, H, W, C]
-    # A pixel at (i, j) of a stride x stride block gets its gradient from window offsets of the same remainder: one map a remainder.
-    tall, wide = (
-        -(-(h + sum(pads[1])) // sh),
-        -(-(w + sum(pads[2])) // sw),
-    )  # blocks of the padded map
+    # A pixel at (i, j) of a stride x stride block gets its gradient from the window offsets of the
+    # same remainder, so there is one map for each remainder: [B, tall, wide, C].
+    tall, wide = -(-(h + sum(pads[1])) // sh), -(-(w + sum(pads[2])) // sw)
     maps = {(i, j): jnp.zeros((b, tall, wide, c), dy.dtype) for i in range(sh) for j in range(sw)}
     for (i, j), share in shares:
         down, right = i // sh, j // sw
@@ -136,10 +151,10 @@ def _max_pool_backward(dims, strides, pads, saved, dy: Array):
                 (0, 0, 0),
             ),
         )
-    blocks = jnp.stack(
-        [jnp.stack([maps[i, j] for j in range(sw)], axis=3) for i in range(sh)], axis=2
-    )  # [B, tall, sh, wide, sw, C]
-    return (blocks.reshape(b, tall * sh, wide * sw, c)[:, top : top + h, left : left + w],)
+    lines = [jnp.stack([maps[i, j] for j in range(sw)], axis=3) for i in range(sh)]
+    blocks = jnp.stack(lines, axis=2)  # [B, tall, sh, wide, sw, C]
+    padded = blocks.reshape(b, tall * sh, wide * sw, c)
+    return (padded[:, top : top + h, left : left + w],)  # [B, H, W, C]
 
 
 _max_pool_cpu.defvjp(_max_pool_forward, _max_pool_backward)
@@ -154,7 +169,10 @@ def avg_pool(
     ceil: bool = False,
     count_padding: bool = True,
 ) -> Array:
-    """Mean over windows of x [B, H, W, C] -> [B, H', W', C]; `count_padding` counts padded zeros (never the ceil overhang)."""
+    """Averages over windows of x [B, H, W, C] -> [B, H', W', C].
+
+    `count_padding` counts padded zeros in the mean, but never the overhang of `ceil`.
+    """
     dims, strides, pads, full = _geometry(x, window, stride, padding, ceil)
     total = lax.reduce_window(x, np.zeros((), x.dtype), lax.add, dims, strides, full)
     ones = jnp.ones((1, *x.shape[1:3], 1), x.dtype)
@@ -165,7 +183,10 @@ def avg_pool(
 
 
 def adaptive_avg_pool(x: Array, size) -> Array:
-    """Averages x [B, H, W, C] down (or repeats it up) to [B, size, size, C], with PyTorch's bin edges."""
+    """Averages x [B, H, W, C] down, or repeats it up, to [B, size, size, C].
+
+    `size` is one int or (rows, columns). The edges of the bins are PyTorch's.
+    """
     for axis, out in zip((1, 2), (size, size) if isinstance(size, int) else size, strict=True):
         n = x.shape[axis]
         if n == out:

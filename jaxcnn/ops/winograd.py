@@ -1,8 +1,11 @@
-"""3x3 convolution by Winograd's minimal filtering F(2x2, 3x3) (Lavin & Gray 2016, arXiv:1509.09308, section 4.1).
+"""3x3 convolution by Winograd's minimal filtering F(2x2, 3x3).
 
-A 2x2 patch of the output comes from a 4x4 patch of the input with 16 products instead of 36. Over all patches, products number (i, j)
-are one matrix product [patches, C] x [C, F], so the convolution is 16 matrix products between cheap sums. Both gradients have the
-same form, written out because differentiating the strided slices would cost more than the products save.
+Source: Lavin & Gray 2016, arXiv:1509.09308, section 4.1.
+
+A 2x2 patch of the output comes from a 4x4 patch of the input with 16 products instead of 36. Over
+all patches, products number (i, j) are one matrix product [patches, C] x [C, F], so the convolution
+is 16 matrix products between cheap sums. Both gradients have the same form, written out because
+differentiating the strided slices would cost more than the products save.
 """
 
 import jax
@@ -14,7 +17,7 @@ Grid = list[list[Array]]
 
 
 def _both_sides(transform, grid: list) -> Grid:
-    """T d T^t for a grid of arrays, `transform` giving T v for a list v of arrays."""
+    """Computes T d T^t for a grid d of arrays; `transform` computes T v for a list v of arrays."""
     columns = [transform(list(column)) for column in zip(*grid, strict=True)]
     return [transform(list(row)) for row in zip(*columns, strict=True)]
 
@@ -40,19 +43,22 @@ def _output_sums_transposed(y: list[Array]) -> list[Array]:
 
 
 def _patches(x: Array, size: int, before: tuple[int, int], rows: int, columns: int) -> Grid:
-    """Position (i, j) of every `size` x `size` patch at stride 2, each [B * rows * columns, C]; zeros around the map."""
+    """Position (i, j) of every `size` x `size` patch at stride 2, each [B * rows * columns, C].
+
+    Around the map stand zeros.
+    """
     b, h, w, c = x.shape
     top, left = before
     bottom, right = 2 * rows + size - 2 - h - top, 2 * columns + size - 2 - w - left
+    # [B, 2 rows + size - 2, 2 columns + size - 2, C]
     x = lax.pad(
         x, jnp.zeros((), x.dtype), ((0, 0, 0), (top, bottom, 0), (left, right, 0), (0, 0, 0))
-    )  # [B, 2 rows + size - 2, ..., C]
+    )
 
     def position(i: int, j: int) -> Array:
-        taken = lax.slice(
-            x, (0, i, j, 0), (b, i + 2 * rows - 1, j + 2 * columns - 1, c), (1, 2, 2, 1)
-        )  # [B, rows, columns, C]
-        return taken.reshape(b * rows * columns, c)
+        end = (b, i + 2 * rows - 1, j + 2 * columns - 1, c)
+        taken = lax.slice(x, (0, i, j, 0), end, (1, 2, 2, 1))  # [B, rows, columns, C]
+        return taken.reshape(b * rows * columns, c)  # [B * rows * columns, C]
 
     return [[position(i, j) for j in range(size)] for i in range(size)]
 
@@ -64,7 +70,10 @@ def _product(a: Array, b: Array, over_a: int, over_b: int) -> Array:
 def _filter(
     x: Array, sums: Grid, before: tuple[int, int], out: tuple[int, int], over: int
 ) -> Array:
-    """The convolution, given the kernel's 4x4 sums; `over` is the axis of the sums that x's channels meet."""
+    """The convolution, given the kernel's 4x4 sums [C, F] each.
+
+    `over` is the axis of the sums that meets x's channels.
+    """
     rows, columns = -(-out[0] // 2), -(-out[1] // 2)
     inputs = _both_sides(_input_sums, _patches(x, 4, before, rows, columns))
     products = [[_product(inputs[i][j], sums[i][j], 1, over) for j in range(4)] for i in range(4)]
@@ -84,12 +93,18 @@ def _kernel_grid(kernel: Array) -> Grid:
 
 
 def convolve(x: Array, kernel: Array, pads) -> Array:
-    """x [B, H, W, C] by kernel [3, 3, C, F] at stride 1, `pads` ((top, bottom), (left, right)) -> [B, H', W', F]."""
+    """Convolves x [B, H, W, C] with kernel [3, 3, C, F] at stride 1 -> [B, H', W', F].
+
+    `pads` is ((top, bottom), (left, right)).
+    """
     return _filter(x, _kernel_grid(kernel), (pads[0][0], pads[1][0]), _out(x, pads), 0)
 
 
 def image_gradient(g: Array, kernel: Array, size: tuple[int, int], pads) -> Array:
-    """The gradient of the images, [B, *size, C], of a 3x3 convolution whose output has the gradient `g`."""
+    """The gradient of the images, [B, *size, C], of a 3x3 convolution.
+
+    `g` [B, H', W', F] is the gradient of its output.
+    """
     # The kernel turned by 180 degrees has the same sums with the first and last exchanged.
     sums, turned = _kernel_grid(kernel), (3, 1, 2, 0)
     sums = [[sums[i][j] for j in turned] for i in turned]
@@ -97,7 +112,10 @@ def image_gradient(g: Array, kernel: Array, size: tuple[int, int], pads) -> Arra
 
 
 def weight_gradient(x: Array, g: Array, pads) -> Array:
-    """The gradient of the kernel, [3, 3, C, F], of a 3x3 convolution of `x` whose output has the gradient `g`."""
+    """The gradient of the kernel, [3, 3, C, F], of a 3x3 convolution of x [B, H, W, C].
+
+    `g` [B, H', W', F] is the gradient of its output.
+    """
     rows, columns = -(-g.shape[1] // 2), -(-g.shape[2] // 2)
     inputs = _both_sides(_input_sums, _patches(x, 4, (pads[0][0], pads[1][0]), rows, columns))
     outputs = _both_sides(_output_sums_transposed, _patches(g, 2, (0, 0), rows, columns))

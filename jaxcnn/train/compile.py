@@ -15,14 +15,15 @@ from jaxcnn.train.setup import Parts
 
 
 def divide(parts: Parts) -> Callable[..., Any]:
-    """run(step, state, batch): `step` with its ops divided over the axis `model`, as the network and `config.sharding` have it."""
+    """run(step, state, batch): `step` with its ops for the devices of the mesh.
+
+    They divide their work over the axis `model` as the network and `config.sharding` have it.
+    """
     towers = layout.has_towers(parts.mesh, parts.model)
     sliced = parts.config.sharding.model_parallel_linear and not towers
 
     def run(one_step: Callable, state: Any, batch: dict[str, jax.Array]) -> Any:
-        if not (towers or sliced):
-            return one_step(state, batch)
-        with ops.on_mesh(parts.mesh, towers=towers):
+        with ops.on_mesh(parts.mesh, towers=towers, slices=sliced):
             return one_step(state, layout.spread(parts.mesh, batch) if sliced else batch)
 
     return run

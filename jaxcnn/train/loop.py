@@ -225,7 +225,7 @@ class Run:
         self, state: state_lib.State, number: int
     ) -> tuple[state_lib.State, dict[str, Any]]:
         sums = count_examples(self.eval_step, state.eval_variables, self.parts.eval_feed)
-        row = {f"eval_{name}": value for name, value in metrics.summarize(sums).items()}
+        row = {f"eval_{name}": value for name, value in metrics.means(sums).items()}
         if not math.isfinite(row["eval_loss"]):
             raise FloatingPointError(number)
         if "corrupt" in sums:

@@ -52,7 +52,7 @@ class Meter:
         wall = time.perf_counter() - self.started
         host = wall - self.waited_device - self.waited_input - self.saving
         p50, p90, p99 = np.percentile(self._intervals, (50, 90, 99))
-        means = metrics.summarize(self.total)
+        means = metrics.means(self.total)
         corrupt = {"corrupt": self.total["corrupt"]} if "corrupt" in self.total else {}
         return (
             corrupt

@@ -94,7 +94,7 @@ def train_step_row(
     row |= {
         "image_size": image_size,
         "model_args": config.model_args,
-        "device": jax.default_backend(),
+        "device": parts.mesh.devices.flat[0].platform,
     }
     row |= {
         "parameter_bytes": sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(state.params))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxcnn import metrics
+from jaxcnn import metrics, ops
 from jaxcnn.layers.naming import frozen as frozen_mask
 from jaxcnn.layers.naming import frozen_statistics
 from jaxcnn.train.losses import Loss
@@ -96,9 +96,8 @@ def make_train_step(
 
         parts = _micro_batches((images, targets, batch["label"], mask), accumulate)
         zero = jax.tree.map(jnp.zeros_like, state.params)
-        unroll = (
-            accumulate if jax.default_backend() == "cpu" else 1
-        )  # XLA:CPU runs loop bodies several times slower
+        # XLA:CPU runs loop bodies several times slower.
+        unroll = accumulate if ops.current_target().platform == "cpu" else 1
         (grads, stats), sums = jax.lax.scan(
             micro, (zero, state.batch_stats), (jnp.arange(accumulate), *parts), unroll=unroll
         )

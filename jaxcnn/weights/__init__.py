@@ -1,4 +1,4 @@
-"""Weights from and to the public ports, class names, and what fine-tuning needs: a new head, frozen layers."""
+"""Weights from and to the public ports, and what fine-tuning needs: a new head, frozen layers."""
 
 from jaxcnn.layers.naming import frozen, frozen_statistics
 from jaxcnn.weights.finetune import with_new_head

@@ -1,37 +1,42 @@
-"""Names of ImageNet's 1,000 classes. Index k is the k-th synset in alphabetical order: TFDS's order, torchvision's and timm's.
+"""Names of the classes of ImageNet and CIFAR-10, in the order in which weights number them.
 
-Caffe's `synset_words.txt` has the same order, the ILSVRC development kit's own numbers (ILSVRC2012_ID) another, and TensorFlow's
-networks often 1,001 classes, where 0 is "background" and everything is shifted by one.
+ImageNet's index k is the k-th of 1,000 synsets in alphabetical order: TFDS's order, torchvision's
+and timm's. Caffe's `synset_words.txt` has the same order, the ILSVRC development kit's own numbers
+(ILSVRC2012_ID) another, and TensorFlow's networks often 1,001 classes, where 0 is "background" and
+everything is shifted by one.
 """
 
 import functools
 import importlib.util
 import pathlib
 
-ANCHORS = {
-    0: "n01440764",
-    207: "n02099601",
-    999: "n15075141",
-}  # tench, golden retriever, toilet tissue
+from jaxcnn.errors import WeightsError
+
+# tench, golden retriever, toilet tissue
+ANCHORS = {0: "n01440764", 207: "n02099601", 999: "n15075141"}
+CIFAR10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 
 
 @functools.cache
 def synsets() -> tuple[str, ...]:
     """The WordNet identifiers of the 1,000 classes, from the list that TensorFlow Datasets carries.
 
-    Raises ValueError where that list is not the standard order.
+    Raises WeightsError where that list is not the standard order.
     """
-    spec = importlib.util.find_spec(
-        "tensorflow_datasets"
-    )  # found, not imported, which takes seconds
+    # found, not imported, which takes seconds
+    spec = importlib.util.find_spec("tensorflow_datasets")
     if spec is None or spec.origin is None:
-        raise ValueError(
-            "the class list lies in the package tensorflow-datasets, which is not installed: pip install tensorflow-datasets"
+        raise WeightsError(
+            "the class list lies in the package tensorflow-datasets, which is not installed: "
+            "pip install tensorflow-datasets"
         )
     path = pathlib.Path(spec.origin).parent / "datasets" / "imagenet2012" / "labels.txt"
     if not path.is_file():
-        raise ValueError(
-            f"{path} does not exist; this version of tensorflow-datasets keeps ImageNet's labels elsewhere, 4.9 keeps them there"
+        raise WeightsError(
+            f"{path} does not exist; this version of tensorflow-datasets keeps ImageNet's labels "
+            "elsewhere, 4.9 keeps them there"
         )
     names = tuple(path.read_text().split())
     check_order(names, str(path))
@@ -39,29 +44,32 @@ def synsets() -> tuple[str, ...]:
 
 
 def check_order(names: tuple[str, ...], where: str) -> None:
-    """Raises ValueError unless `names` are the 1,000 synsets in the standard order."""
+    """Raises WeightsError unless `names` are the 1,000 synsets in the standard order."""
     if len(names) != 1000 or list(names) != sorted(set(names)):
-        raise ValueError(
-            f"{where} has {len(names)} entries, sorted: {list(names) == sorted(set(names))}; expected 1000 synsets in order"
+        raise WeightsError(
+            f"{where} has {len(names)} entries, sorted: {list(names) == sorted(set(names))}; "
+            "expected 1000 synsets in order"
         )
     for index, synset in ANCHORS.items():
         if names[index] != synset:
-            raise ValueError(
-                f"{where} has {names[index]} at index {index}; expected {synset}: another label order"
+            raise WeightsError(
+                f"{where} has {names[index]} at index {index}; expected {synset}: another label "
+                "order"
             )
 
 
 @functools.cache
 def class_names() -> tuple[str, ...]:
-    """English names in the same order: torchvision's where it is installed, else timm's WordNet lemmas, else the synsets themselves."""
+    """English names in the same order.
+
+    They are torchvision's where it is installed, else timm's WordNet lemmas, else the synsets.
+    """
     try:
         from torchvision.models import AlexNet_Weights
 
         return tuple(AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
-    except (
-        ImportError,
-        RuntimeError,
-    ):  # RuntimeError: a torchvision whose compiled part does not fit its torch
+    # RuntimeError: a torchvision whose compiled part does not fit its torch
+    except (ImportError, RuntimeError):
         pass
     try:
         from timm.data import ImageNetInfo
@@ -73,12 +81,8 @@ def class_names() -> tuple[str, ...]:
         return synsets()
 
 
-def readable(class_names: list[str]) -> list[str]:
-    """English names where the classes are ImageNet's synsets, else the names themselves."""
-    if (
-        len(class_names) == 1000
-        and class_names[0] == ANCHORS[0]
-        and tuple(class_names) == synsets()
-    ):
+def readable(names: list[str]) -> list[str]:
+    """English names where `names` are ImageNet's synsets, else `names` themselves."""
+    if len(names) == 1000 and names[0] == ANCHORS[0] and tuple(names) == synsets():
         return list(class_names())
-    return class_names
+    return names

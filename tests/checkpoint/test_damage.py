@@ -12,7 +12,8 @@ from jaxcnn.checkpoint import checksums, manager
 from jaxcnn.config.schema import Optim, Sharding
 from jaxcnn.errors import CheckpointError
 from jaxcnn.parallel.mesh import make_mesh, replicated
-from jaxcnn.train import optim
+from jaxcnn.train.optim import make_optimizer
+from jaxcnn.train.state import init_state
 
 
 def harmed(path, harm):

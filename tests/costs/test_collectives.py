@@ -1,4 +1,4 @@
-"""What a compiled step exchanges: the compiler's text read, and the trainer's step as it should be."""
+"""What a compiled step exchanges: the compiler's text, and the trainer's own step."""
 
 import json
 import subprocess
@@ -13,21 +13,32 @@ from jaxcnn.costs.collectives import Collective
 from jaxcnn.errors import ConfigError
 from jaxcnn.train import rehearsal
 
-# Lines as XLA writes them: groups as lists, as ranges and as axes of a mesh; several arrays in one; started and awaited.
+# Lines as XLA writes them: groups as lists, as ranges and as axes of a mesh; several arrays in one;
+# started and awaited.
+# fmt: off
 LINES = {
-    '%r = (f32[8]{0}, f32[3,3,4,8]{3,2,1,0}, /*index=2*/bf16[]) all-reduce(%a, %b, %c), replica_groups=mesh[\'a\'=2,\'b\'=4] {\'b\'}, '
-    'to_apply=%add, metadata={op_name="jit(f)/fc/psum"}': Collective("all-reduce", 8 * 4 + 288 * 4 + 2, 4, "jit(f)/fc/psum", 3),
-    "%g = f32[2,6,6,16]{2,1,0,3} all-gather(%x), channel_id=1, replica_groups={{0,1},{2,3}}, dimensions={3}":
+    "%r = (f32[8]{0}, f32[3,3,4,8]{3,2,1,0}, /*index=2*/bf16[]) all-reduce(%a, %b, %c), "
+    "replica_groups=mesh['a'=2,'b'=4] {'b'}, to_apply=%add, metadata={op_name=\"jit(f)/fc/psum\"}":
+        Collective("all-reduce", 8 * 4 + 288 * 4 + 2, 4, "jit(f)/fc/psum", 3),
+    "%g = f32[2,6,6,16]{2,1,0,3} all-gather(%x), channel_id=1, replica_groups={{0,1},{2,3}}, "
+    "dimensions={3}":
         Collective("all-gather", 2 * 36 * 16 * 4, 2, ""),
-    "%s = u8[5]{0} reduce-scatter(%x), replica_groups=[2,4]<=[8], dimensions={0}": Collective("reduce-scatter", 20, 4, ""),
-    "%p = pred[7]{0} collective-permute(%x), source_target_pairs={{0,1},{1,2}}": Collective("collective-permute", 7, 2, ""),
-    "%t = (f32[1,500]{1,0}, f32[1,500]{1,0}) all-to-all(%x, %y), replica_groups=mesh['a'=2,'b'=4], device_ids=([4,2]T(1,0)) {'a'}":
+    "%s = u8[5]{0} reduce-scatter(%x), replica_groups=[2,4]<=[8], dimensions={0}":
+        Collective("reduce-scatter", 20, 4, ""),
+    "%p = pred[7]{0} collective-permute(%x), source_target_pairs={{0,1},{1,2}}":
+        Collective("collective-permute", 7, 2, ""),
+    "%t = (f32[1,500]{1,0}, f32[1,500]{1,0}) all-to-all(%x, %y), "
+    "replica_groups=mesh['a'=2,'b'=4], device_ids=([4,2]T(1,0)) {'a'}":
         Collective("all-to-all", 4000, 2, "", 2),
-    "%g = (f32[2,3]{1,0}, f32[4,3]{1,0}) all-gather-start(%x), replica_groups=[1,2]<=[2]": Collective("all-gather", 48, 2, ""),
-    "%p = (f32[9]{0}, f32[9]{0}, u32[], u32[]) collective-permute-start(%x), source_target_pairs={{0,1}}":
+    "%g = (f32[2,3]{1,0}, f32[4,3]{1,0}) all-gather-start(%x), replica_groups=[1,2]<=[2]":
+        Collective("all-gather", 48, 2, ""),
+    "%p = (f32[9]{0}, f32[9]{0}, u32[], u32[]) collective-permute-start(%x), "
+    "source_target_pairs={{0,1}}":
         Collective("collective-permute", 36, 2, ""),
-    "%r = f32[6]{0} all-reduce-start(%x), replica_groups=mesh['a'=8] {'a':(1)4}": Collective("all-reduce", 24, 4, ""),
-}  # fmt: skip
+    "%r = f32[6]{0} all-reduce-start(%x), replica_groups=mesh['a'=8] {'a':(1)4}":
+        Collective("all-reduce", 24, 4, ""),
+}
+# fmt: on
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -48,7 +59,7 @@ def test_what_is_no_exchange():
 
 
 def test_batch_norm_in_groups_exchanges_gradients_only():
-    """A CIFAR ResNet over 8 devices, groups of a device's examples: the gradients, running statistics and metrics, in three exchanges."""
+    """A CIFAR ResNet over 8 devices: gradients, statistics and metrics, in three exchanges."""
     row = rehearsal.train_step_row(
         "resnet20", Sharding(data=8, model=1), batch=2, image_size=16, model_args="stages=(1,1,1)"
     )

@@ -1,14 +1,13 @@
-"""Summaries against the papers' and others' figures, against arithmetic, and against the gradient; the command line."""
+"""Summaries against published figures, arithmetic and the gradient; scripts/summarize.py."""
 
 import functools
-import importlib.util
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import REPOSITORY
+from checkpoints import script as load_script
 from variables import random_variables
 
 from jaxcnn.costs.published import PUBLISHED, number
@@ -16,11 +15,7 @@ from jaxcnn.costs.summary import summarize
 from jaxcnn.models import create_model, list_models
 
 costs = functools.cache(summarize)
-spec = importlib.util.spec_from_file_location(
-    "summarize_script", REPOSITORY / "scripts" / "summarize.py"
-)
-script = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(script)
+script = load_script("summarize")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +75,7 @@ def test_activation_memory_is_every_layers_output():
 @pytest.mark.parametrize(
     ("name", "side"),
     [
-        # Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks", Distill.
+        # Araujo, Norris & Sim 2019, "Computing receptive fields of convolutional neural networks"
         ("alexnet_owt", 195),
         ("vgg16", 212),
         ("inception_v3", 1311),
@@ -165,8 +160,8 @@ def test_json_lines(capsys):
 
 
 def test_table(capsys, monkeypatch):
-    """Shares, printed figures and differences stand in the rows, and nothing is cut off in 100 columns."""
-    monkeypatch.setenv("COLUMNS", "100")
+    """Shares, printed figures and differences stand in the rows; a narrow terminal cuts nothing."""
+    monkeypatch.setenv("COLUMNS", "60")
     code, out, _ = run(capsys, "alexnet", "vgg19", "vgg19_bn", "inception_resnet_v2", "alexnet")
     rows = {words[0]: words for words in map(str.split, out.splitlines()) if words}
     assert code == 0 and "…" not in out
@@ -175,7 +170,12 @@ def test_table(capsys, monkeypatch):
     assert rows["vgg19"][2:5] == ["143,667,240", "14/86/0", "19.6G"]
     assert rows["vgg19"][7:11] == ["144M", "-0.2%", "19.6G", "+0.2%"]
     assert [words[0] for words in map(str.split, out.splitlines()) if words].count("alexnet") == 1
-    assert "Krizhevsky et al. 2012" in out
+    assert "Krizhevsky et al. 2012" in out and max(map(len, out.splitlines())) <= 110
+
+
+def test_sizes_stand_in_the_order_of_their_numbers():
+    names = ["resnet110", "vgg11", "resnet20", "efficientnet_b1"]
+    assert script.in_order(names) == ["efficientnet_b1", "resnet20", "resnet110", "vgg11"]
 
 
 def test_layer_table(capsys):

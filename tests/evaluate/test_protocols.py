@@ -1,8 +1,12 @@
-"""The views of each protocol: counted, placed, and equal pixel by pixel to what NumPy and Pillow cut; probabilities averaged over them."""
+"""The views of each protocol: counted, placed, and cut as NumPy and Pillow cut them.
+
+And the probabilities that are averaged over them.
+"""
 
 import jax
 import numpy as np
 import pytest
+from checkpoints import softmax
 from networks import build, run
 from PIL import Image
 
@@ -10,7 +14,7 @@ from jaxcnn.data.images.preprocess import Preprocess, encode_pixel_mean
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.errors import ConfigError
 from jaxcnn.evaluate.protocols import five, grid, make_protocol, squares, three_scales, whole
-from jaxcnn.evaluate.scoring import count_classes, make_score
+from jaxcnn.evaluate.scoring import make_score
 
 IMAGENET = Preprocess(
     224, 3, crop_fraction=0.875, mean=(120.0, 115.0, 104.0), std=(58.0, 57.0, 57.0)
@@ -25,17 +29,9 @@ def image(height, width, channels=3):
 
 
 def resized(pixels, height, width):
-    found = np.asarray(
-        Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-    )
+    image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+    found = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
     return found.reshape(height, width, pixels.shape[2])
-
-
-def softmax(logits):
-    raised = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return raised / raised.sum(axis=-1, keepdims=True)
 
 
 def probabilities(model, variables, views, preprocess):
@@ -52,7 +48,7 @@ def score(model, variables, views, preprocess, protocol):
 
 @pytest.mark.parametrize("size", [(300, 401), (401, 300)])
 def test_ten_crops_are_the_corners_and_centre_of_the_central_square(size):
-    """AlexNet: short side to 256 (torchvision's rounding of the long one, 342), central 256x256, five crops of 224."""
+    """AlexNet: short side to 256 (the long one to 342), central 256x256, five crops of 224."""
     pixels = image(*size)
     shape = (256, 342) if size[0] < size[1] else (342, 256)
     middle = resized(pixels, *shape)
@@ -146,7 +142,10 @@ def test_small_odd_and_grey_images_have_all_their_views(name, size, preprocess):
 
 
 def test_dense_equals_the_mean_over_sliding_crops():
-    """LeNet-5 pads nothing and moves by 4 pixels a position, so on 40 pixels its class map is what 3x3 crops of 32 give."""
+    """LeNet-5 pads nothing and moves by 4 pixels a position.
+
+    So on 40 pixels its class map is what 3x3 crops of 32 give.
+    """
     model, variables, _ = build("lenet5", (1, 32, 32, 1))
     pixels = image(40, 40, 1)
     protocol = make_protocol("dense@40", GREY)
@@ -154,9 +153,8 @@ def test_dense_equals_the_mean_over_sliding_crops():
     for shown in (pixels, pixels[:, ::-1]):
         crops = np.stack([shown[y : y + 32, x : x + 32] for y in (0, 4, 8) for x in (0, 4, 8)])
         x = (crops.astype(np.float32) - np.float32(GREY.mean)) / np.float32(GREY.std)
-        expected += (
-            softmax(run(model, variables, x).mean(axis=0)) / 2
-        )  # the map's scores first, then the soft-max (VGG section 3.2)
+        # the map's scores first, then the soft-max (VGG section 3.2)
+        expected += softmax(run(model, variables, x).mean(axis=0)) / 2
     (found,) = (
         score(model, variables, protocol.host_views(pixels, GREY), GREY, protocol) / protocol.views
     )
@@ -267,13 +265,3 @@ def test_a_protocol_that_cannot_work_is_one_sentence(text, said):
     with pytest.raises(ConfigError, match=said) as error:
         make_protocol(text, IMAGENET)
     assert "\n" not in str(error.value)
-
-
-def test_images_too_small_for_the_class_map_are_one_sentence():
-    model, variables, _ = build("lenet5", (1, 32, 32, 1))
-    with pytest.raises(
-        ConfigError,
-        match=r"protocol 'dense@28' does not fit the network: lenet5 .* smallest image it can take is 32x32",
-    ):
-        count_classes(model, variables, GREY, make_protocol("dense@28", GREY))
-    assert count_classes(model, variables, GREY, make_protocol("dense@32", GREY)) == 10

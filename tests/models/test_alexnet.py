@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from networks import KEY, assert_smallest, build, count, initial, logits_shape, outputs, run, slide
 
+from jaxcnn import layers
 from jaxcnn.models import alexnet, create_model
 
 SMALL = dict(features=(8, 12, 8, 12, 8), hidden=16, num_classes=5)
@@ -203,8 +204,8 @@ def test_cuda_convnet_activation_is_a_field():
         np.testing.assert_allclose(kept["pool3"].shape, (2, 1, 1, 64))
         conv3 = function(kept["conv3"])  # [2, 3, 3, 64]
         np.testing.assert_allclose(kept["pool3"][:, 0, 0], conv3.mean((1, 2)), rtol=1e-4, atol=1e-5)
-    assert logits_shape("cuda_convnet", (1, 32, 32, 3), activation=jnp.sin) == (1, 10)
-    with pytest.raises(ValueError, match="no activation 'gelu': use one of relu, tanh"):
+    assert logits_shape("cuda_convnet", (1, 32, 32, 3), activation=layers.Swish) == (1, 10)
+    with pytest.raises(ValueError, match="no activation 'gelu': use one of relu, sigmoid, tanh"):
         logits_shape("cuda_convnet", (1, 32, 32, 3), activation="gelu")
 
 

@@ -7,7 +7,10 @@ import pytest
 from networks import assert_smallest, build, count, initial, logits_shape, outputs, run, slide
 from scipy.signal import correlate2d
 
+from jaxcnn import layers
 from jaxcnn.models import create_model, lenet
+
+SQUASH = layers.Squash()
 
 # Table I of the paper, read column by column: the maps of S2 that each map of C3 reads.
 READS = [
@@ -68,8 +71,8 @@ def test_subsampling_adds_four_neighbours():
 
 
 def test_squash_has_fixed_points_and_its_largest_curvature_at_one():
-    np.testing.assert_allclose(lenet.squash(jnp.array([-1.0, 0.0, 1.0])), [-1, 0, 1], atol=1e-4)
-    curvature = jax.vmap(jax.grad(jax.grad(lenet.squash)))(jnp.linspace(0.0, 3.0, 301))
+    np.testing.assert_allclose(SQUASH(jnp.array([-1.0, 0.0, 1.0])), [-1, 0, 1], atol=1e-4)
+    curvature = jax.vmap(jax.grad(jax.grad(SQUASH)))(jnp.linspace(0.0, 3.0, 301))
     assert abs(int(jnp.argmax(jnp.abs(curvature))) - 100) <= 2
 
 
@@ -89,7 +92,7 @@ def test_output_codes_are_ten_different_bitmaps():
 def test_logits_are_minus_the_distances_to_the_codes(lenet5):
     model, variables, images = lenet5
     kept = outputs(model, variables, images)
-    f6 = np.asarray(lenet.squash(kept["F6"]))[:, 0, 0]
+    f6 = 1.7159 * np.tanh(2 / 3 * kept["F6"])[:, 0, 0]
     expected = -((f6[:, None, :] - lenet.CODES[None]) ** 2).sum(-1)
     np.testing.assert_allclose(kept[""], expected, rtol=1e-5)
     perfect = lenet.RadialBasis(10).apply({}, lenet.CODES)
@@ -144,10 +147,8 @@ def test_lenet_activation_and_pooling_are_fields():
     np.testing.assert_allclose(
         other["S2"][0, 0, 0], np.tanh(other["C1"][0, :2, :2]).mean((0, 1)), rtol=1e-4, atol=1e-6
     )
-    assert logits_shape("lenet", (1, 32, 32, 1), activation=jnp.sin, pooling=lenet.AvgPool) == (
-        1,
-        10,
-    )
+    fields = dict(activation=layers.Swish, pooling=layers.AvgPool)
+    assert logits_shape("lenet", (1, 32, 32, 1), **fields) == (1, 10)
     with pytest.raises(ValueError, match="no activation 'gelu': use one of relu, sigmoid, tanh"):
         logits_shape("lenet", (1, 32, 32, 1), activation="gelu")
     with pytest.raises(ValueError, match="no pooling 'mean': use one of average, max"):

@@ -1,4 +1,4 @@
-"""PCA colour: the colours it adds have the covariance that AlexNet section 4.1 asks for, one colour an image."""
+"""PCA colour adds one colour to an image, with the covariance of AlexNet section 4.1."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,8 @@ def test_covariance_of_the_added_colour():
     )
     assert np.abs(colours.mean(axis=0)).max() < 0.1
     np.testing.assert_allclose(np.cov(colours.T), expected, rtol=0.02, atol=0.3)
-    # ImageNet's channels vary by some 60-75 of 255 each and together: the added colour is a tenth of that, mostly grey.
+    # ImageNet's channels vary by some 60-75 of 255 each and together: the added colour is a tenth
+    # of that, mostly grey.
     assert colours.std(axis=0).min() > 5.5 and colours.std(axis=0).max() < 8.5
     assert np.corrcoef(colours.T).min() > 0.7
 
@@ -32,9 +33,8 @@ def test_covariance_of_the_added_colour():
 def test_deviations_are_normal():
     colours = np.asarray(ops.pca_color(jax.random.key(1), jnp.zeros((100_000, 1, 1, 3))))[:, 0, 0]
     standard = colours / colours.std(axis=0)
-    np.testing.assert_allclose(
-        (standard**4).mean(axis=0), 3.0, atol=0.15
-    )  # a uniform draw would have 1.8
+    # A uniform draw would have 1.8.
+    np.testing.assert_allclose((standard**4).mean(axis=0), 3.0, atol=0.15)
 
 
 def test_one_colour_an_image():

@@ -1,4 +1,7 @@
-"""Every lowering of a convolution equals XLA's own, forward and in both gradients, and stays on its own device when sharded."""
+"""Every lowering of a convolution equals XLA's own, forward and in both gradients.
+
+A sharded batch stays on its devices.
+"""
 
 import re
 
@@ -14,6 +17,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxcnn import ops
 from jaxcnn.ops.conv import choose
 from jaxcnn.ops.lowerings import LOWERINGS, Geometry
+from jaxcnn.ops.target import ANY, Target
 
 SETTINGS = dict(
     deadline=None,
@@ -116,15 +120,22 @@ def test_lowering_equals_xla(lowering):
 
 # fmt: off
 AWKWARD = [
-    ((2, 9, 6, 4), (1, 7, 4, 5), (1, 1), ((0, 0), (3, 3)), 1, "auto"),           # Inception's flat kernels
+    # Inception's flat kernels.
+    ((2, 9, 6, 4), (1, 7, 4, 5), (1, 1), ((0, 0), (3, 3)), 1, "auto"),
     ((2, 6, 9, 4), (7, 1, 4, 5), (1, 1), ((3, 3), (0, 0)), 1, "blocked"),
-    ((1, 23, 23, 3), (11, 11, 3, 8), (4, 4), ((2, 2), (2, 2)), 1, "space_to_depth"),  # AlexNet's first layer
-    ((2, 5, 5, 4), (3, 3, 4, 5), (1, 1), ((4, 5), (3, 0)), 1, "winograd"),       # padded by more than the kernel covers
-    ((2, 7, 9, 3), (2, 2, 3, 4), (3, 3), ((0, 1), (1, 0)), 1, "space_to_depth"), # even kernel, stride > kernel
-    ((2, 7, 9, 3), (2, 2, 1, 6), (3, 3), ((0, 1), (1, 0)), 3, "shifted"),        # two kernels a channel
-    ((2, 8, 8, 8), (1, 1, 8, 4), (2, 2), ((0, 0), (0, 0)), 1, "auto"),           # a ResNet's strided projection
+    # AlexNet's first layer.
+    ((1, 23, 23, 3), (11, 11, 3, 8), (4, 4), ((2, 2), (2, 2)), 1, "space_to_depth"),
+    # Padded by more than the kernel covers.
+    ((2, 5, 5, 4), (3, 3, 4, 5), (1, 1), ((4, 5), (3, 0)), 1, "winograd"),
+    # An even kernel, and a stride larger than the kernel.
+    ((2, 7, 9, 3), (2, 2, 3, 4), (3, 3), ((0, 1), (1, 0)), 1, "space_to_depth"),
+    # Two kernels a channel.
+    ((2, 7, 9, 3), (2, 2, 1, 6), (3, 3), ((0, 1), (1, 0)), 3, "shifted"),
+    # A ResNet's strided projection.
+    ((2, 8, 8, 8), (1, 1, 8, 4), (2, 2), ((0, 0), (0, 0)), 1, "auto"),
     ((1, 7, 8, 129), (3, 3, 129, 128), (1, 1), ((0, 1), (3, 1)), 1, "winograd"),
-    ((1, 8, 8, 130), (3, 3, 130, 129), (1, 1), ((1, 1), (1, 1)), 1, "blocked"),  # many channels: the kernel's gradient by Winograd's sums
+    # So many channels that the kernel's gradient is Winograd's sums.
+    ((1, 8, 8, 130), (3, 3, 130, 129), (1, 1), ((1, 1), (1, 1)), 1, "blocked"),
 ]
 # fmt: on
 
@@ -135,7 +146,7 @@ def test_awkward_geometries(x, kernel, strides, pads, groups, lowering):
 
 
 def test_large_maps_sum_their_weight_gradient_over_pieces():
-    """Two examples of 130 x 130 are over four pieces, and 130 rows do not divide by a piece's 53."""
+    """Two examples of 130 x 130 are over four pieces; a piece's 53 rows do not divide 130."""
     assert_equals_reference(
         numbers(0, 2, 131, 130, 2), numbers(1, 2, 3, 2, 3), (1, 1), ((0, 0), (1, 1)), 1, "blocked"
     )
@@ -164,12 +175,13 @@ def test_unusable_lowerings_name_the_usable_ones():
     x, kernel = jnp.zeros((1, 5, 5, 4)), jnp.zeros((3, 3, 4, 4))
     with pytest.raises(
         ValueError,
-        match=r"it takes a 1x1 kernel, not 3x3; use auto, direct, blocked, winograd, space_to_depth$",
+        match=r"takes a 1x1 kernel, not 3x3; use auto, direct, blocked, winograd, space_to_depth$",
     ):
         ops.conv2d(x, kernel, lowering="matmul")
     with pytest.raises(
         ValueError,
-        match="'winograd' cannot compute this convolution: it takes a 3x3 kernel at stride 1, not 3x3 at 2x2",
+        match="'winograd' cannot compute this convolution: it takes a 3x3 kernel at stride 1, "
+        "not 3x3 at 2x2",
     ):
         ops.conv2d(x, kernel, stride=2, lowering="winograd")
     with pytest.raises(
@@ -189,14 +201,16 @@ def geometry(x, kernel, strides=(1, 1), pads=((1, 1), (1, 1)), groups=1, dtype=j
 
 def test_choices():
     block = geometry((8, 14, 14, 256), (3, 3, 256, 256))
-    assert choose(block, "cpu", 1) == "winograd"
-    assert choose(block._replace(dtype=jnp.dtype(jnp.bfloat16)), "cpu", 1) == "blocked"
-    assert choose(block, "cpu", 8) == choose(block, "gpu", 1) == "direct"
-    assert choose(geometry((8, 14, 14, 256), (1, 1, 256, 64)), "cpu", 8) == "matmul"
+    one, eight, gpu = Target("cpu"), Target("cpu", 8), Target("gpu")
+    assert choose(block, one) == "winograd"
+    assert choose(block._replace(dtype=jnp.dtype(jnp.bfloat16)), one) == "blocked"
+    assert choose(block, eight) == choose(block, gpu) == "direct"
+    assert choose(geometry((8, 14, 14, 256), (1, 1, 256, 64)), eight) == "matmul"
     depthwise = geometry((8, 14, 14, 96), (3, 3, 1, 96), groups=96)
-    assert (choose(depthwise, "cpu", 8), choose(depthwise, "tpu", 8)) == ("shifted", "direct")
-    assert choose(geometry((8, 27, 27, 96), (5, 5, 48, 256), groups=2), "gpu", 8) == "split"
-    assert choose(geometry((8, 224, 224, 3), (7, 7, 3, 64), (2, 2)), "gpu", 1) == "space_to_depth"
+    assert (choose(depthwise, eight), choose(depthwise, Target("tpu", 8))) == ("shifted", "direct")
+    grouped = geometry((8, 27, 27, 96), (5, 5, 48, 256), groups=2)
+    assert (choose(grouped, Target("gpu", 8)), choose(grouped, Target(ANY))) == ("split", "direct")
+    assert choose(geometry((8, 224, 224, 3), (7, 7, 3, 64), (2, 2)), gpu) == "space_to_depth"
 
 
 @pytest.mark.parametrize(
@@ -210,14 +224,15 @@ def test_choices():
     ids=["grouped", "depthwise", "1x1", "3x3"],
 )
 def test_a_sharded_batch_is_never_gathered(channels, kernel, groups, stride):
-    """Batch over 8 devices: nothing to exchange forward, and backward only the kernel's gradient, once."""
+    """With a batch over 8 devices nothing is exchanged but the kernel's gradient, once."""
     mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     split, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
     x = jax.ShapeDtypeStruct((16, 8, 8, channels), jnp.float32, sharding=split)
     k = jax.ShapeDtypeStruct(kernel, jnp.float32, sharding=whole)
 
     def forward(x, k):
-        return ops.conv2d(x, k, stride=stride, padding=kernel[0] // 2, groups=groups)
+        with ops.on_mesh(mesh):
+            return ops.conv2d(x, k, stride=stride, padding=kernel[0] // 2, groups=groups)
 
     def gradients(x, k):
         return jax.grad(lambda x, k: jnp.sum(forward(x, k) ** 2), (0, 1))(x, k)

@@ -1,4 +1,7 @@
-"""Local response normalisation in both conventions and batch normalisation over groups, against NumPy and PyTorch."""
+"""Local response normalisation in both conventions and batch normalisation over groups.
+
+Both are compared with NumPy and PyTorch.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +42,8 @@ def test_lrn_is_the_papers_formula(size, alpha, beta, k):
 
 
 def test_lrn_by_hand():
-    # One pixel, channels (1, 2, 3), window 3: sums of squares 5, 14, 13; (0 + 1 * sum) ** 0.5 in the denominator.
+    # One pixel, channels (1, 2, 3), window 3: sums of squares 5, 14, 13; (0 + 1 * sum) ** 0.5 in
+    # the denominator.
     found = ops.local_response_norm(
         jnp.asarray([[1.0, 2.0, 3.0]]), size=3, alpha=1.0, beta=0.5, k=0.0
     )
@@ -100,7 +104,7 @@ def test_batch_norm_statistics_by_groups(shape, group_size):
 
 
 def test_batch_norm_of_a_far_mean_keeps_its_variance():
-    """Activations with a mean 1,000 times their deviation: E[x^2] - E[x]^2 in float32 would lose the variance."""
+    """The mean is 1,000 times the deviation: E[x^2] - E[x]^2 in float32 would lose the variance."""
     x = images(16, 8, 8, 3) * 0.5 + 500.0
     y, _, var = ops.batch_norm_train(jnp.asarray(x), None, None, epsilon=0.0)
     np.testing.assert_allclose(var, x.astype(np.float64).var(axis=(0, 1, 2), ddof=1), rtol=1e-3)
@@ -138,7 +142,7 @@ def test_batch_norm_gradients_match_torch(group_size, affine):
 
 
 def test_running_statistics_have_gradients_too():
-    """The returned mean and variance are ordinary outputs: a loss on them differentiates (compared with central differences)."""
+    """A loss on the returned mean and variance differentiates, as central differences say."""
     x = jnp.asarray(images(4, 3, 3, 2))
 
     def loss(x):
@@ -151,7 +155,7 @@ def test_running_statistics_have_gradients_too():
 
 
 def test_groups_stay_on_their_devices():
-    """A group for each of 8 devices: the maps are never exchanged, only the parameters' gradients are summed."""
+    """With a group for each of 8 devices only the parameters' gradients are exchanged."""
     mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     split, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())
     x = jax.ShapeDtypeStruct((16, 4, 4, 6), jnp.float32, sharding=split)
@@ -175,6 +179,11 @@ def test_groups_stay_on_their_devices():
 def test_groups_must_divide_the_batch():
     with pytest.raises(ValueError, match="batch of 6 does not divide into BatchNorm groups of 4"):
         ops.batch_norm_train(jnp.zeros((6, 3)), None, None, epsilon=1e-5, group_size=4)
+
+
+def test_an_empty_batch_is_one_sentence():
+    with pytest.raises(ValueError, match="an empty batch has no statistics"):
+        ops.batch_norm_train(jnp.zeros((0, 2, 2, 3)), None, None, epsilon=1e-5, group_size=2)
 
 
 def test_bfloat16_statistics_are_float32():

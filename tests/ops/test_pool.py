@@ -1,4 +1,7 @@
-"""Pooling against hand-computed maps, a NumPy loop and PyTorch: output sizes, padding, the ceil overhang, adaptive bins, gradients."""
+"""Pooling against hand-computed maps, a NumPy loop and PyTorch.
+
+Output sizes, padding, the overhang of `ceil`, adaptive bins and gradients are compared.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +28,10 @@ def test_max_pool_by_hand():
     np.testing.assert_array_equal(
         ops.max_pool(RAMP, 3, 2, padding=1)[0, :, :, 0], [[6, 8], [14, 16]]
     )
+    # Padding never wins.
     np.testing.assert_array_equal(
         ops.max_pool(-RAMP, 3, 2, padding=1)[0, :, :, 0], [[-1, -2], [-5, -6]]
-    )  # padding never wins
+    )
     np.testing.assert_array_equal(
         ops.max_pool(RAMP, (1, 2), (2, 1))[0, :, :, 0], [[2, 3, 4], [10, 11, 12]]
     )
@@ -48,7 +52,8 @@ def test_average_pool_by_hand():
     np.testing.assert_allclose(padded, [[0.25, 1.25, 1.0], [3.5, 8.5, 5.0], [3.25, 7.25, 4.0]])
     uncounted = ops.avg_pool(RAMP, 2, 2, padding=1, count_padding=False)[0, :, :, 0]
     np.testing.assert_allclose(uncounted, [[1, 2.5, 4], [7, 8.5, 10], [13, 14.5, 16]])
-    # The overhang of a ceil window is never counted: the right column averages 3 x 2 pixels and the corner 2 x 2.
+    # The overhang of a ceil window is never counted: the right column averages 3 x 2 pixels and the
+    # corner 2 x 2.
     ceil = ops.avg_pool(RAMP, 3, 2, ceil=True)[0, :, :, 0]
     np.testing.assert_allclose(ceil, [[6, 7.5], [12, 13.5]])
 
@@ -89,7 +94,10 @@ def test_a_window_larger_than_the_map_is_an_error():
 def pool_by_loops(
     x: np.ndarray, window: int, stride: int, padding: int, rows: int, columns: int
 ) -> np.ndarray:
-    """Maxima of every window of `x`, the slow way; windows beyond the map see only what is there."""
+    """Maxima of every window of `x`, the slow way.
+
+    Windows that reach beyond the map see only what is there.
+    """
     b, h, w, c = x.shape
     y = np.empty((b, rows, columns, c), x.dtype)
     for i in range(rows):
@@ -114,9 +122,8 @@ def test_max_pool_and_its_gradient_against_loops(window, stride, padding, ceil):
         lambda v: jnp.sum(ops.max_pool(v, window, stride, padding=padding, ceil=ceil) * cotangent)
     )(jnp.asarray(x))
     expected = np.zeros_like(x)
-    for (b, i, j, c), g in np.ndenumerate(
-        cotangent
-    ):  # without ties each window sends its cotangent to its one maximum
+    # Without ties each window sends its cotangent to its one maximum.
+    for (b, i, j, c), g in np.ndenumerate(cotangent):
         expected[b, :, :, c][x[b, :, :, c] == y[b, i, j, c]] += g
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-6)
 
@@ -225,14 +232,14 @@ def test_adaptive_average_pool_matches_torch():
 )
 def test_max_pool_gradient_is_that_of_xla(window, stride, padding, ceil, dtype):
     x_key, dy_key = jax.random.split(jax.random.key(1))
-    x = jnp.round(
-        2 * jax.random.normal(x_key, (2, 9, 10, 5), dtype)
-    )  # many ties, also at the edges
+    # There are many ties, also at the edges.
+    x = jnp.round(2 * jax.random.normal(x_key, (2, 9, 10, 5), dtype))
     y, gradient = jax.vjp(lambda x: ops.max_pool(x, window, stride, padding=padding, ceil=ceil), x)
     dy = jax.random.normal(dy_key, y.shape, dtype)
     dims, strides, _, pads = pool._geometry(x, window, stride, padding, ceil)
     _, expected = jax.vjp(lambda x: lax.reduce_window(x, -jnp.inf, lax.max, dims, strides, pads), x)
-    # The order in which a pixel's shares are added may differ, and with it the rounding of sums of up to 9 terms.
+    # The order in which a pixel's shares are added may differ, and with it the rounding of sums of
+    # up to 9 terms.
     tolerance = 1e-6 if dtype == jnp.float32 else 0.05
     found, wanted = (np.asarray(g(dy)[0], np.float32) for g in (gradient, expected))
     np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)

@@ -40,7 +40,7 @@ def _torchvision(torch: Any) -> Any:
 
 
 def build(library: str, entry: str, seed: int = 0) -> Any:
-    """The network `entry` of torchvision or timm with random weights, made without its own (slow) initialisation.
+    """The network `entry` of `library` with random weights, without its own (slow) initialisation.
 
     BatchNorm's offsets lie around 1: around 0 a random ReLU network is chaotic, and PyTorch's own float32 logits of inception_v4 differ
     from its float64 ones by 5e-4.
@@ -50,6 +50,8 @@ def build(library: str, entry: str, seed: int = 0) -> Any:
     with torch.device("meta"):
         if library == "timm":
             model = timm.create_model(entry)
+        elif library == "akamaster":
+            model = importlib.import_module("torch_cifar").CifarResNet(int(entry[len("resnet") :]))
         else:
             model = torchvision.models.get_model(entry, weights=None, **quick)
     model = model.to_empty(device="cpu")

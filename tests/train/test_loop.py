@@ -157,9 +157,9 @@ def test_another_seed_is_another_run(undisturbed, tmp_path):
 def test_evaluate_reads_everything_from_the_workdir(undisturbed):
     workdir, result = undisturbed
     found = evaluation.evaluate(workdir, batch_size=100)
-    assert found["count"] == result["eval_count"]
+    assert found.count == result["eval_count"]
     np.testing.assert_allclose(
-        [found["top1"], found["loss"]], [result["eval_top1"], result["eval_loss"]], rtol=1e-5
+        [found.top1, found.loss], [result["eval_top1"], result["eval_loss"]], rtol=1e-5
     )
 
 
@@ -169,7 +169,7 @@ def test_evaluate_refuses_other_classes_and_weights_without_a_dataset(undisturbe
     bare = variables_lib.save_variables(tmp_path / "bare", variables, metadata)
     with pytest.raises(ConfigError, match="name one with --dataset"):
         evaluation.evaluate(bare)
-    assert evaluation.evaluate(bare, dataset="digits")["count"] == undisturbed[1]["eval_count"]
+    assert evaluation.evaluate(bare, dataset="digits").count == undisturbed[1]["eval_count"]
     swapped = metadata | {"class_names": ["1", "0", *metadata["class_names"][2:]]}
     other = variables_lib.save_variables(tmp_path / "swapped", variables, swapped)
     with pytest.raises(DataError, match="class 0 is '0' in digits test and '1' in the weights"):

@@ -62,7 +62,7 @@ def _read(image: bytes, key: str) -> tuple[Header, bool]:
     if image[:8] == containers.PNG:
         width, height = struct.unpack(">II", image[16:24])
         orientation = _orientation(containers.png_exif(image))
-        return Header("png", height, width, 0, orientation), image.rfind(b"IEND") > 0
+        return Header("png", height, width, 0, orientation=orientation), image.rfind(b"IEND") > 0
     if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
         return _webp(image), len(image) >= struct.unpack("<I", image[4:8])[0]
     begins = f"it begins with {bytes(image[:8])!r}" if len(image) else "it is empty"
@@ -85,7 +85,8 @@ def _jpeg(image: bytes) -> tuple[Header, int]:
         (length,) = struct.unpack(">H", image[at + 2 : at + 4])
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", image[at + 5 : at + 9])
-            return Header("jpeg", height, width, image[at + 9], _orientation(exif)), at
+            components, orientation = image[at + 9], _orientation(exif)
+            return Header("jpeg", height, width, components, orientation=orientation), at
         # Of two EXIF segments the first counts, as in Pillow.
         if marker == 0xE1 and image[at + 4 : at + 10] == _EXIF and not exif:
             exif = image[at + 4 : at + 2 + length]
@@ -101,7 +102,8 @@ def _webp(image: bytes) -> Header:
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     else:
         width, height = (n & 0x3FFF for n in struct.unpack("<HH", image[26:30]))
-    return Header("webp", height, width, 0, _orientation(containers.webp_exif(image)))
+    orientation = _orientation(containers.webp_exif(image))
+    return Header("webp", height, width, 0, orientation=orientation)
 
 
 def _orientation(exif: bytes) -> int:

@@ -97,7 +97,7 @@ def _training(
                 data,
                 preprocess,
                 example_rng(seed, int(epochs[row]), int(indices[row])),
-                example.key,
+                key=example.key,
                 out=batch["image"][rows[row]],
                 upright=source.upright,
             )

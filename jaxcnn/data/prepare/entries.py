@@ -51,7 +51,8 @@ def list_folder(root: Path) -> Listing:
         folder = Folder(str(root), split)
         class_names = folder.class_names
         splits["validation" if split == "val" else split] = [
-            Entry(str(root / path), 0, -1, label, path) for path, label in folder.files
+            Entry(str(root / path), offset=0, size=-1, label=label, key=path)
+            for path, label in folder.files
         ]
     return Listing(splits, class_names)
 
@@ -99,7 +100,7 @@ def _list_training(archive: Path, expected: list[str]) -> tuple[list[Entry], lis
         )
     labels = {name: label for label, name in enumerate(synsets)}
     entries = [
-        Entry(str(archive), at, size, labels[Path(name).stem], image)
+        Entry(str(archive), at, size, label=labels[Path(name).stem], key=image)
         for name, start, _ in inner
         for image, at, size in _members(archive, start)
     ]
@@ -115,7 +116,7 @@ def _list_validation(archive: Path, truth: list[int]) -> list[Entry]:
             "download the archive again"
         )
     return [
-        Entry(str(archive), at, size, label, name)
+        Entry(str(archive), at, size, label=label, key=name)
         for (name, at, size), label in zip(images, truth, strict=True)
     ]
 

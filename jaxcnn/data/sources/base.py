@@ -1,7 +1,7 @@
 """What a source of images is: a sequence of encoded examples, and how splits of it are written."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -42,6 +42,7 @@ class Source(Protocol):
         ...
 
 
+_SAME = {"validation": "val", "val": "validation"}  # two names for one and the same split
 _SLICE = re.compile(r"([\w-]+)(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?")
 
 
@@ -50,9 +51,21 @@ def split_names(split: str) -> list[str]:
     return [part.split("[")[0].strip() for part in split.split("+")]
 
 
-def missing_splits(split: str, splits: Iterable[str]) -> list[str]:
-    """Those of `split_names(split)` that are not among `splits`."""
-    return [name for name in split_names(split) if name not in splits]
+def own_split(split: str, splits: Collection[str]) -> str:
+    """The expression with "validation" and "val" as a source with these `splits` calls them."""
+    parts = []
+    for part in split.split("+"):
+        base, bracket, rest = part.strip().partition("[")
+        other = _SAME.get(base.strip())
+        if other in splits and base.strip() not in splits:
+            base = other
+        parts.append(f"{base}{bracket}{rest}")
+    return "+".join(parts)
+
+
+def missing_splits(split: str, splits: Collection[str]) -> list[str]:
+    """The base splits of an expression that a source with these `splits` does not have."""
+    return [name for name in split_names(own_split(split, splits)) if name not in splits]
 
 
 def split_indices(split: str, sizes: dict[str, int], where: str) -> list[tuple[str, range]]:

@@ -4,18 +4,16 @@ import hashlib
 import os
 from pathlib import Path
 
-from jaxcnn.data.sources.base import Example, Indices, split_indices, split_names
+from jaxcnn.data.sources.base import Example, Indices, own_split, split_indices, split_names
 from jaxcnn.errors import DataError, UnreadableError, printable
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_SAME = {"validation": "val", "val": "validation"}  # what people call one and the same split
 
 
 class Folder:
     """One split of ROOT, classes and files in alphabetical order, images turned as EXIF says.
 
-    Files and folders whose names begin with a dot do not count. A split "validation" is looked for
-    in `val` too, and the other way round; `split` is the name that it has.
+    Files and folders whose names begin with a dot do not count.
     """
 
     name = "folder"
@@ -30,7 +28,7 @@ class Folder:
             )
         self._root = Path(root)
         names = _subfolders(self._root, "split")
-        self.split = _own_names(split, names)
+        self.split = own_split(split, names)
         reference = "train" if "train" in names else names[0]
         self._classes = _subfolders(self._root / reference, "class")
         # They are drawn, logged and written line by line.
@@ -80,19 +78,6 @@ class Folder:
 
     def fetch(self, indices: Indices) -> list[Example]:
         return [self[int(i)] for i in indices]
-
-
-def _own_names(split: str, names: list[str]) -> str:
-    """The split expression with "validation" and "val" as the folder calls them."""
-
-    parts = []
-    for part in split.split("+"):
-        base, bracket, rest = part.strip().partition("[")
-        other = _SAME.get(base.strip())
-        if other in names and base.strip() not in names:
-            base = other
-        parts.append(f"{base}{bracket}{rest}")
-    return "+".join(parts)
 
 
 def _digest(files: list[tuple[str, int]]) -> str:

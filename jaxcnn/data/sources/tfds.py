@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.sources.base import Example, Indices
+from jaxcnn.data.sources.base import Example, Indices, own_split
 from jaxcnn.data.sources.places import default_data_dir, find_version
 from jaxcnn.data.sources.records import Records, parse_example
 from jaxcnn.errors import DataError, UnreadableError, printable
@@ -56,7 +56,7 @@ class TfdsSource:
     """One split of a prepared dataset; images turned as EXIF says unless it is of AS_STORED."""
 
     def __init__(self, name: str, place: Path, builder: Any, split: str):
-        self.name, self.split = name, split
+        self.name = name
         self.upright = re.split("[/:]", name)[0] not in AS_STORED
         self._place = place
         self._image, self._label, self._text = _feature_names(builder.info, place)
@@ -65,6 +65,7 @@ class TfdsSource:
         self.image_shape = None if None in shape else shape
         self.class_names = [printable(name) for name in features[self._label].names]
         self.splits = {key: info.num_examples for key, info in builder.info.splits.items()}
+        self.split = split = own_split(split, self.splits)
         self.identity = f"{place} {split}"
         try:
             self._records = Records(builder.info.splits[split].file_instructions)

@@ -97,5 +97,12 @@ def test_a_recipe_on_other_images_names_all_that_it_lacks(folder):
         resolve(data, (32, 32, 3), open_source(data, "train"))
 
 
+def test_a_recipe_on_a_folder_with_val_lacks_the_mean_image_alone(folder):
+    data = Data(name="folder", data_dir=str(folder), eval_split="validation", pixel_mean="no.npy")
+    with pytest.raises(DataError, match=r"no\.npy is not a file") as error:
+        resolve(data, (32, 32, 3), open_source(data, "train"))
+    assert "eval_split" not in str(error.value)
+
+
 def test_the_frame_travels():
     assert resolve(Data(frame="warp"), (32, 32, 3), None).frame == "warp"

@@ -1,0 +1,83 @@
+"""Activation functions as modules without parameters, so that the map after each has a path of its own.
+
+`capture_intermediates` finds that map under the activation's name, such as `relu5_3`, and `nn.intercept_methods` can give every
+`ReLU` of a network another gradient. Each place of a network has an activation of its own; none is used twice.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+
+class Activation(nn.Module):
+    """The base of all activations: a function of each number by itself, [...] -> [...]."""
+
+    def __call__(self, x: Array) -> Array:
+        raise NotImplementedError(f"{type(self).__name__} has no function")
+
+
+class ReLU(Activation):
+    """max(x, 0); its gradient at 0 is 0 (Krizhevsky et al. 2012, section 3.1)."""
+
+    def __call__(self, x: Array) -> Array:
+        return nn.relu(x)
+
+
+class Sigmoid(Activation):
+    """The logistic function 1 / (1 + exp(-x))."""
+
+    def __call__(self, x: Array) -> Array:
+        return nn.sigmoid(x)
+
+
+class Tanh(Activation):
+    """The hyperbolic tangent."""
+
+    def __call__(self, x: Array) -> Array:
+        return jnp.tanh(x)
+
+
+class Squash(Activation):
+    """The scaled hyperbolic tangent of LeCun et al. 1998, appendix A: f(1) = 1, f(-1) = -1, the largest curvature there."""
+
+    def __call__(self, x: Array) -> Array:
+        return 1.7159 * jnp.tanh(2 / 3 * x)
+
+
+class Swish(Activation):
+    """x times its sigmoid, also called SiLU (Ramachandran et al. 2017)."""
+
+    def __call__(self, x: Array) -> Array:
+        return nn.swish(x)
+
+
+class Identity(nn.Module):
+    """Gives back what it is given: a name for a map, such as the `features` that a network's head reads."""
+
+    def __call__(self, x: Array) -> Array:
+        return x
+
+
+ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh}
+
+
+def find_activation(choice: str | type[Activation], network: str) -> type[Activation]:
+    """The activation called `choice` in `ACTIVATIONS`, or `choice` itself where it is a module class.
+
+    Raises ValueError for a name that the table has not, with those that it has; `network` is who asks.
+    """
+    if not isinstance(choice, str):
+        return choice
+    if choice not in ACTIVATIONS:
+        raise ValueError(
+            f"{network} has no activation {choice!r}: use one of {', '.join(ACTIVATIONS)}, "
+            "or pass a class such as jaxcnn.layers.Swish"
+        )
+    return ACTIVATIONS[choice]
+
+
+def activation_name(kind: type[Activation], place: object = "") -> str:
+    """The name of an activation of `kind` at a layer numbered `place`: ReLU at "5_3" is `relu5_3`."""
+    return f"{kind.__name__.lower()}{place}"
