@@ -35,7 +35,9 @@ def layer_shapes(model: nn.Module, variables: Any, shape: Sequence[int]) -> dict
     shapes: dict[str, tuple] = {}
     calls: collections.Counter[str] = collections.Counter()
 
-    def record(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
+    def record(
+        method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext
+    ) -> Any:
         output = method(*args, **kwargs)
         path = "/".join(context.module.path)
         if path and context.method_name == "__call__" and hasattr(output, "shape"):

@@ -25,6 +25,13 @@ class ReLU(Activation):
         return nn.relu(x)
 
 
+class ReLU6(Activation):
+    """min(max(x, 0), 6): MobileNet's and EfficientNet-Lite's (Krizhevsky 2010)."""
+
+    def __call__(self, x: Array) -> Array:
+        return nn.relu6(x)
+
+
 class Sigmoid(Activation):
     """The logistic function 1 / (1 + exp(-x))."""
 
