@@ -17,8 +17,8 @@ from collections.abc import Callable
 from jaxcnn.draw.figure import available
 from jaxcnn.errors import ConfigError, JaxcnnError
 from jaxcnn.interpret import class_activation, figures, tables
-from jaxcnn.interpret.pictures import heatmap, kernels, maps, occlusion, saliency, sanity
 from jaxcnn.interpret.pictures import features as feature_pictures
+from jaxcnn.interpret.pictures import heatmap, kernels, maps, occlusion, saliency, sanity
 from jaxcnn.interpret.pictures.task import Task
 from jaxcnn.interpret.viewer import Viewer
 from jaxcnn.interpret.views import PROTOCOLS
@@ -42,7 +42,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         command = commands.add_parser(name, help=summary, description=summary)
         command.set_defaults(run=function)
         for flag in (*flags, "--out"):
-            command.add_argument(flag, **FLAGS[flag])
+            command.add_argument(flag.strip("[]"), **FLAGS[flag])
     return parser.parse_args(argv)
 
 
@@ -90,11 +90,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def shown(what: str) -> Tell:
-    """A function that reports progress: (done, total)."""
+    """A function that reports progress, (done, total), of work that is not done at once."""
     state: dict[str, Progress] = {}
 
     def tell(done: int, total: int) -> None:
         if "bar" not in state:
+            if done >= total:
+                return
             state["bar"] = Progress(what, total, show=True, unit="steps").__enter__()
         state["bar"].reach(done)
         if done >= total:

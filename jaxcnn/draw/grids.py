@@ -32,7 +32,7 @@ def grid(
     rows = -(-len(images) // columns)
     side = LARGE if titles or max(columns, rows) <= 6 else SMALL
     above = 0.2 if titles else 0.05  # inches between the pictures of one column
-    heading = 0.35 if title else 0.05
+    heading = 0.12 + 0.14 * len(title.splitlines())
     heights = [1.0 + (0.35 if row in gap_after else 0.0) for row in range(rows)]
     wide = max(side * columns + 0.1, 3.2)
     tall = side * sum(heights) + above * rows + heading
@@ -62,14 +62,17 @@ def grid(
 
 
 def stretch(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """Values scaled for a picture: `low` becomes 0 and `high` 1 (default: their own extremes)."""
+    """Values scaled for a picture: `low` becomes 0 and `high` 1 (default: their own extremes).
+
+    Values that are all the same become 0.
+    """
     low = float(values.min()) if low is None else low
     high = float(values.max()) if high is None else high
-    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.full_like(values, 0.5)
+    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
 
 
 def around_grey(values: np.ndarray) -> np.ndarray:
-    """Signed values [H, W, C] as a picture in [0, 1] in which zero is grey; of one channel [H, W]."""
+    """Signed values [H, W, C] as a picture in [0, 1] in which zero is grey ([H, W] where C = 1)."""
     limit = float(np.abs(values).max())
     picture = 0.5 + 0.5 * values / limit if limit > 0 else np.full_like(values, 0.5)
     return flat(picture)

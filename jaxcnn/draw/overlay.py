@@ -23,7 +23,7 @@ class Panel:
     image: np.ndarray  # uint8 [H, W, 1 or 3]
     title: str = ""
     heat: np.ndarray | None = None  # float32 [H, W] of the image's pixels; NaN: not shown
-    unit: str = ""
+    unit: str = ""  # of the map; without one there is no colour bar
     box: tuple[float, float, float, float] | None = None  # top, left, height, width in pixels
     # Values at the ends of the colours; None: the map's own.
     span: tuple[float, float] | None = None
@@ -50,7 +50,8 @@ def rows_of_panels(
     columns = max(map(len, rows))
     tall = [max(_height(panel) for panel in row) for row in rows]
     lines = max(panel.title.count("\n") + 1 for row in rows for panel in row)
-    bar = 0.75 * (1 if one_bar else any(p.heat is not None for row in rows for p in row) * columns)
+    bars = max(sum(bool(panel.unit or panel.names) for panel in row) for row in rows)
+    bar = 0.75 * (1 if one_bar else bars)
     wide = max(INCHES * columns + bar, 4.5)
     size = wide, sum(tall) + (0.16 * lines + 0.1) * len(rows) + 0.3
     figure = Figure(figsize=size, layout="constrained")
@@ -136,7 +137,8 @@ def _bars(figure: Any, axes: list, panels: Sequence[Panel], drawn: list, one_bar
     for place in with_map:
         panel = panels[place]
         if not panel.names:
-            _bar(figure, axes[place], panel, drawn[place])
+            if panel.unit:
+                _bar(figure, axes[place], panel, drawn[place])
             continue
         colours = [drawn[place].cmap(drawn[place].norm(k)) for k in range(len(panel.names))]
         axes[place].legend(

@@ -1,4 +1,4 @@
-"""The maps inside a network by their layer's path: captured, or with the gradient that reaches them.
+"""The maps inside a network by their layers' paths: captured, or with their gradients.
 
 A layer's path is the one of its parameters, "stage1/block2/conv1". Pooling, normalisation and
 activations are modules without parameters and have paths too ("pool5", "relu5_3"); `features` is

@@ -193,9 +193,9 @@ def integrated_gradients(
 ) -> Integrated:
     """Integrated gradients from `baseline` (normalised: 0 is the mean colour) to the images.
 
-    Sundararajan et al. 2017, eq. 1. The integral is a Gauss-Legendre sum of `steps` points. They are doubled until every image's gap
-    (the completeness axiom, section 3) is below `tolerance`, or `most` is reached; the result tells
-    the gap.
+    Sundararajan et al. 2017, eq. 1. The integral is a Gauss-Legendre sum of `steps` points. They
+    are doubled until every image's gap (the completeness axiom, section 3) is below `tolerance`, or
+    `most` is reached; the result tells the gap.
     """
     function, classes = (targets, None) if callable(targets) else (None, jnp.asarray(targets))
     start = jnp.broadcast_to(jnp.asarray(baseline, images.dtype), images.shape)

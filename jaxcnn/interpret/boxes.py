@@ -1,5 +1,7 @@
-"""Localisation by class activation maps (Zhou et al. 2016, section 3.2): a box around the largest
-bright region."""
+"""Localisation by class activation maps: a box around the largest bright region.
+
+Zhou et al. 2016, section 3.2.
+"""
 
 import cv2
 import numpy as np
@@ -36,8 +38,10 @@ def intersection_over_union(one: Box, other: Box) -> float:
 def localisation_error(
     found: list[Box | None], truth: list[list[Box]], least: float = 0.5
 ) -> float:
-    """The share of images whose box overlaps no true box by `least` of the union (ILSVRC's
-    localisation task)."""
+    """The share of images whose box overlaps no true box by `least` of their union.
+
+    This is how ILSVRC's localisation task counts, without its labels.
+    """
     missed = [
         box is None or all(intersection_over_union(box, t) < least for t in boxes)
         for box, boxes in zip(found, truth, strict=True)

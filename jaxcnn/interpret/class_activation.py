@@ -56,16 +56,17 @@ def _class_map(model: nn.Module, variables: Any, images: Array) -> Array:
 def cam(model: nn.Module, variables: Any, images: Array, classes: Array | None = None) -> Array:
     """Class activation maps of `classes` [B] -> [B, h, w], or of all -> [B, h, w, K].
 
-    Zhou et al. 2016, eq. 2. The mean of a map plus the class's bias is the logit. Raises ConfigError for a network whose
-    head is not one linear layer behind global average pooling.
+    Zhou et al. 2016, eq. 2. The mean of a map plus the class's bias is the logit. (NiN's
+    last maps are rectified; there the bias is what they give where the features are zero.) Raises
+    ConfigError for a network whose head is not one layer and global average pooling.
     """
     shapes = layer_shapes(model, variables, images.shape)
     head = model.clone(class_map=True)  # type: ignore[call-arg]
     maps = _class_map(head, variables, images)  # [B, h, w, K]
     if maps.shape[1:3] != shapes[check_layer(shapes, FEATURES)][1:3]:
         raise ConfigError(
-            f"{type(model).__name__} has fully connected layers, so it has no class activation maps; "
-            "use grad_cam, or class_map for the classifier slid over a larger image"
+            f"{type(model).__name__} has fully connected layers, so it has no class activation "
+            "maps; use grad_cam, or class_map (the heatmap) for the classifier slid over an image"
         )
     maps = maps - _bias_map(head, variables, images)
     if classes is None:
@@ -90,7 +91,8 @@ def grad_cam(
 ) -> Array:
     """Grad-CAM: channels weighted by the mean of their gradients, summed, then ReLU.
 
-    Selvaraju et al. 2017, eq. 1 and 2. For a network with global average pooling it equals ReLU(CAM) / (h w).
+    Selvaraju et al. 2017, eq. 1 and 2. For a network with global average pooling it equals
+    ReLU(CAM) / (h w).
     """
     activation, gradient = _at(model, variables, images, targets, layer)
     weights = jnp.mean(gradient, axis=(1, 2), keepdims=True)  # [B, 1, 1, C]
@@ -108,7 +110,8 @@ def hires_cam(
 ) -> Array:
     """HiResCAM: every activation times its own gradient, summed over channels, then ReLU.
 
-    Draelos & Carin 2020, section 3.3. Without `rectify` and in a network without biases behind `layer` the map sums to the logit.
+    Draelos & Carin 2020, section 3.3. Without `rectify` and in a network without biases behind
+    `layer` the map sums to the logit.
     """
     activation, gradient = _at(model, variables, images, targets, layer)
     return _summed(gradient * activation, rectify)

@@ -46,9 +46,9 @@ def occlusion(
 ) -> Occlusion:
     """What `model` gives for images in which a square of `size` pixels is set to `fill`.
 
-    Normalised images [B, H, W, C], so a `fill` of 0 is the mean colour. The square moves by `stride` pixels over all places inside the image. With `layer` the sum of
-    that layer's strongest map is recorded too (figure 7 b). Raises ConfigError for a square that
-    does not fit.
+    Normalised images [B, H, W, C], so a `fill` of 0 is the mean colour. The square moves by
+    `stride` pixels over all places inside the image. With `layer` the sum of that layer's strongest
+    map is recorded too (figure 7 b). Raises ConfigError for a square that does not fit.
     """
     height, width = images.shape[1:3]
     if not 1 <= size <= min(height, width) or stride < 1:

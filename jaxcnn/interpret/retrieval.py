@@ -160,7 +160,8 @@ class Neighbours(NamedTuple):
 def nearest(table: np.ndarray, queries: np.ndarray, k: int = 6) -> Neighbours:
     """The `k` rows of `table` [N, D] that are nearest to each of `queries` [Q, D].
 
-    Distances are Euclidean, and the search is exact. The table is read a piece at a time, so it may be larger than memory (a memory map).
+    Distances are Euclidean, and the search is exact. The table is read a piece at a time, so it may
+    be larger than memory (a memory map).
     """
     if not 1 <= k <= len(table):
         raise DataError(f"{k} neighbours were asked for of a table of {len(table)} rows")

@@ -1,114 +1,145 @@
-"""Attributions of pixels: Euler's identity, integrated gradients, captum's numbers, and a sanity
-check."""
+"""Attributions of pixels: Euler's identity, integrated gradients, and captum's numbers."""
 
+import functools
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch_models
+from captum_models import load_captum
 from networks import build, close, without_biases
-from scipy.stats import spearmanr
 
-from jaxcnn import weights
+from jaxcnn import ops, weights
 from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.attribution import integrated_gradients, saliency, smooth_grad
-from jaxcnn.interpret.class_activation import grad_cam
 from jaxcnn.models import create_model
 
 
-def load_captum():
-    torch = torch_models.load_torch()[0]
-    return torch, pytest.importorskip("captum.attr")
-
-
-def twins(name, size=64):
-    """(our network, variables, images [2, S, S, 3], PyTorch's twin) with the same random
-    weights."""
-    reference = torch_models.build("torchvision", name)
+@functools.cache
+def twins(library, name, size):
+    """Our network, its variables, images [2, S, S, 3] and PyTorch's twin with the same weights."""
+    reference = torch_models.build(library, name)
     images = torch_models.images(2, size)
     torch_models.calibrated_logits(reference, images)
     variables = weights.from_torch(name, reference.state_dict())
     return create_model(name), variables, images, reference
 
 
+def torch_input(images):
+    return torch_models.nchw(images).requires_grad_()
+
+
+def channels_last(attributions):
+    return attributions.detach().numpy().transpose(0, 2, 3, 1)
+
+
 def test_without_biases_input_times_gradient_sums_to_the_logit():
-    model, variables, images = build("vgg11", (2, 64, 64, 3), num_classes=6)
+    model, variables, images = build("nin_cifar10", (2, 32, 32, 3))
     variables, images = without_biases(variables), jnp.asarray(images)
     logits = np.asarray(model.apply(variables, images))[[0, 1], [1, 4]]
     found = saliency(model, variables, images, [1, 4], times_input=True)
     close(np.asarray(found).sum(axis=(1, 2, 3)), logits, 1e-4)
 
 
-@pytest.mark.parametrize("name", ["vgg11", "resnet18"])
+@pytest.mark.parametrize(
+    "name",
+    ["resnet18", pytest.param("vgg11", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     "rule, theirs", [("guided", "GuidedBackprop"), ("deconv", "Deconvolution")]
 )
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
 def test_guided_backpropagation_and_deconvolution_are_captums(name, rule, theirs):
     torch, captum = load_captum()
-    model, variables, images, reference = twins(name)
-    for module in reference.modules():
-        if isinstance(module, torch.nn.ReLU):
-            module.inplace = False
+    model, variables, images, reference = twins("torchvision", name, 64)
     split_relus(torch, reference)
-    found = saliency(model, variables, jnp.asarray(images), [3, 11], rule=rule)
+    with ops.portable():
+        found = saliency(model, variables, jnp.asarray(images), [3, 11], rule=rule)
     method = getattr(captum, theirs)(reference)
-    expected = method.attribute(torch_models.nchw(images), target=[3, 11]).detach().numpy()
-    close(found, expected.transpose(0, 2, 3, 1), 1e-4)
+    expected = method.attribute(torch_input(images), target=[3, 11])
+    close(found, channels_last(expected), 1e-4)
 
 
 def split_relus(torch, reference):
-    """captum hooks modules, and torchvision's blocks call one ReLU twice: give each call its
-    own."""
+    """Gives each call of a ReLU its own module, out of place.
+
+    captum hooks modules, and torchvision's blocks call one ReLU twice.
+    """
     for block in reference.modules():
-        if type(block).__name__ == "BasicBlock":
-            block.second = torch.nn.ReLU()
+        if isinstance(block, torch.nn.ReLU):
+            block.inplace = False
+        if type(block).__name__ != "BasicBlock":
+            continue
+        block.second = torch.nn.ReLU()
 
-            def forward(x, block=block):
-                out = block.relu(block.bn1(block.conv1(x)))
-                out = block.bn2(block.conv2(out))
-                return block.second(out + (x if block.downsample is None else block.downsample(x)))
+        def forward(x, block=block):
+            out = block.relu(block.bn1(block.conv1(x)))
+            out = block.bn2(block.conv2(out))
+            return block.second(out + (x if block.downsample is None else block.downsample(x)))
 
-            block.forward = forward
+        block.forward = forward
+
+
+class Linear(nn.Module):
+    """Logits that are linear in the pixels."""
+
+    @nn.compact
+    def __call__(self, images, train=False):
+        return nn.Dense(3)(images.reshape(len(images), -1))
 
 
 def test_integrated_gradients_are_exact_on_a_linear_model():
-    model, variables, images = build("vgg11", (1, 32, 32, 3), num_classes=4)
-
-    class Linear(type(model)):
-        def __call__(self, images, train=False):
-            weight = jnp.linspace(-1, 1, images[0].size).reshape(-1, 1) * jnp.arange(1.0, 4.0)[None]
-            return images.reshape(len(images), -1) @ weight
-
-    found = integrated_gradients(Linear(), {}, jnp.asarray(images), [1], steps=2)
-    expected = images[0] * np.linspace(-1, 1, images[0].size).reshape(images[0].shape) * 2
-    close(found.attributions[0], expected, 1e-6)
-    assert found.gap[0] < 1e-4 and found.steps == 2
+    rng = np.random.default_rng(0)
+    images = jnp.asarray(rng.standard_normal((2, 4, 4, 3), np.float32))
+    model = Linear()
+    variables = model.init(jax.random.key(0), images)
+    kernel = np.asarray(variables["params"]["Dense_0"]["kernel"])  # [48, 3]
+    found = integrated_gradients(model, variables, images, [1, 2], baseline=0.25, steps=2)
+    weight = kernel.T[[1, 2]].reshape(2, 4, 4, 3)
+    close(found.attributions, (np.asarray(images) - 0.25) * weight, 1e-6)
+    assert (found.gap < 1e-4).all() and found.steps == 2
 
 
-def test_integrated_gradients_are_captums_gauss_legendre():
-    torch, captum = load_captum()
-    model, variables, images, reference = twins("vgg11")
-    found = integrated_gradients(
-        model, variables, jnp.asarray(images), [3, 11], steps=8, tolerance=np.inf
+@pytest.mark.parametrize(
+    "library, name, size",
+    [
+        ("akamaster", "resnet20", 32),
+        pytest.param("torchvision", "vgg11", 64, marks=pytest.mark.slow),
+    ],
+)
+def test_integrated_gradients_are_captums_gauss_legendre(library, name, size):
+    _, captum = load_captum()
+    model, variables, images, reference = twins(library, name, size)
+    with ops.portable():
+        found = integrated_gradients(
+            model, variables, jnp.asarray(images), [3, 1], steps=8, tolerance=np.inf
+        )
+    expected = captum.IntegratedGradients(reference).attribute(
+        torch_input(images), target=[3, 1], n_steps=8, method="gausslegendre"
     )
-    expected, delta = captum.IntegratedGradients(reference).attribute(
-        torch_models.nchw(images), target=[3, 11], n_steps=8, method="gausslegendre",
-        return_convergence_delta=True,
-    )  # fmt: skip
-    close(found.attributions, expected.detach().numpy().transpose(0, 2, 3, 1), 1e-4)
+    expected = channels_last(expected)
+    assert np.abs(np.asarray(found.attributions) - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 def test_integrated_gradients_double_their_steps_until_the_gap_is_small_or_say_so():
-    model, variables, images = build("resnet20", (2, 32, 32, 3))
+    model, variables, images = build("lenet", (2, 32, 32, 1))
     images = jnp.asarray(images)
-    found = integrated_gradients(model, variables, images, [1, 2], steps=4, tolerance=0.01)
-    assert found.steps > 4 and (found.gap <= 0.01).all()
+    found = integrated_gradients(model, variables, images, [1, 2], steps=2, tolerance=0.002)
+    assert found.steps > 2 and (found.gap <= 0.002).all()
+    difference = [
+        np.asarray(model.apply(variables, x))[[0, 1], [1, 2]]
+        for x in (images, jnp.zeros_like(images))
+    ]
+    total = np.asarray(found.attributions).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(total, difference[0] - difference[1], rtol=0.003)
     coarse = integrated_gradients(model, variables, images, [1, 2], steps=2, tolerance=1e-9, most=4)
     assert coarse.steps == 4 and (coarse.gap > 1e-9).any()
 
 
 def test_smooth_grad_without_noise_is_the_gradient_and_repeats_by_its_key():
-    model, variables, images = build("resnet20", (1, 32, 32, 3))
+    model, variables, images = build("lenet", (1, 32, 32, 1))
     images, key = jnp.asarray(images), jax.random.key(1)
     plain = saliency(model, variables, images, [1])
     close(smooth_grad(model, variables, images, [1], key=key, samples=2, noise=0.0), plain)
@@ -123,28 +154,3 @@ def test_a_network_without_relus_has_no_guided_gradient():
         saliency(model, variables, jnp.asarray(images), [1], rule="guided")
     with pytest.raises(ConfigError, match="gradient, guided, deconv"):
         saliency(model, variables, jnp.asarray(images), [1], rule="magic")
-
-
-def top_layer_drawn_anew(variables):
-    """The variables with other kernels in the last convolutional block and in the head (Adebayo et
-    al. 2018)."""
-    rng = np.random.default_rng(7)
-
-    def change(path, x):
-        if path[0].key == "params" and path[1].key == "fc":
-            return rng.permuted(np.asarray(x).reshape(-1)).reshape(np.shape(x))
-        return x
-
-    return jax.tree_util.tree_map_with_path(change, variables)
-
-
-def test_sanity_maps_of_classes_change_with_the_top_layer():
-    model, variables, images = build("resnet20", (1, 32, 32, 3))
-    images, other = jnp.asarray(images), top_layer_drawn_anew(variables)
-
-    def correlation(method):
-        one, two = (np.asarray(method(v)).reshape(-1) for v in (variables, other))
-        return spearmanr(one, two).statistic
-
-    assert correlation(lambda v: grad_cam(model, v, images, [3], rectify=False)) < 0.5
-    assert correlation(lambda v: integrated_gradients(model, v, images, [3]).attributions) < 0.5

@@ -1,5 +1,4 @@
-"""The deconvnet against switches, unpooling and transposed convolutions in PyTorch; patches against
-a sort."""
+"""The deconvnet against PyTorch's unpooling by switches; patches against a sort."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,8 +14,7 @@ from jaxcnn.models import create_model
 
 
 def test_through_disjoint_pools_it_is_unpooling_by_switches():
-    """vgg11 down to pool2, one image at a time: MaxPool2d(return_indices), MaxUnpool2d, ReLU,
-    conv_transpose2d."""
+    """MaxPool2d(return_indices), MaxUnpool2d, ReLU and conv_transpose2d, for vgg11 up to pool2."""
     torch = torch_models.load_torch()[0]
     reference = torch_models.build("torchvision", "vgg11")
     images = torch_models.images(1, 32)

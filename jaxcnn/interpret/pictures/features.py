@@ -33,28 +33,23 @@ def feature_maps(task: Task, *, layer: str = "", most: int = MAPS) -> list[pathl
 
 
 def first_maps(task: Task, layers: list[str], *, most: int = 8) -> list[pathlib.Path]:
-    """The first `most` maps of each of `layers`, a row a layer, beneath each other."""
+    """The first `most` maps of each of `layers`, each layer in a row of its own."""
     kept = capture(task.viewer.model, task.viewer.variables, task.seen.inputs, layers)
+    maps = {layer: np.asarray(kept[layer], np.float32) for layer in layers}  # [B, h, w, C] each
+    most = min(most, *(values.shape[3] for values in maps.values()))
     written = []
-    for row in range(len(task.seen.paths)):
-        pictures, titles = [], []
-        for layer in layers:
-            maps = np.asarray(kept[layer], np.float32)[row]
-            for channel in range(most):
-                heat = maps[..., channel] if channel < maps.shape[2] else np.zeros((1, 1))
-                pictures.append(stretch(heat, 0.0))
-                titles.append(
-                    f"{layer}, {_said(channel, heat)}" if not channel else _said(channel, heat)
-                )
-        path = grid(
-            pictures, task.target(row, "first_maps"), columns=most, titles=titles,
-            title=f"{pathlib.Path(task.seen.paths[row]).name}: first maps, channel: maximum",
+    for row, path in enumerate(task.seen.paths):
+        shown = [(layer, k, maps[layer][row, :, :, k]) for layer in layers for k in range(most)]
+        titles = [(f"{layer}, " if not k else "") + _said(k, heat) for layer, k, heat in shown]
+        picture = grid(
+            [stretch(heat, 0.0) for _, _, heat in shown], task.target(row, "first_maps"),
+            columns=most, titles=titles,
+            title=f"{pathlib.Path(path).name}: the first maps of each size, channel: maximum",
         )  # fmt: skip
-        save_numbers(
-            path, **{name.replace("/", "."): np.asarray(kept[name])[row] for name in layers}
-        )
+        numbers = {layer.replace("/", "."): values[row] for layer, values in maps.items()}
+        save_numbers(picture, **numbers)
         task.tell(row)
-        written.append(path)
+        written.append(picture)
     return written
 
 

@@ -108,7 +108,7 @@ def _method(method: str, layer: str):
         raise ConfigError(f"there is no method {method!r} here; there are {', '.join(known)}")
     if method == "cam" and layer:
         raise ConfigError(
-            "cam explains the map that the head reads; --layer belongs to grad_cam and its relatives"
+            "cam explains the map that the head reads; --layer is for grad_cam and its relatives"
         )
     return known[method]
 

@@ -1,4 +1,4 @@
-"""ZFNet's figure 7: what the network says while a square hides one part of the image after another."""
+"""ZFNet's figure 7: what the network says while a square hides parts of the image in turn."""
 
 import pathlib
 

@@ -31,7 +31,7 @@ def saliency_maps(
         raise ConfigError(f"there is no method {method!r} of saliency; there are {listed}")
     viewer, seen, written = task.viewer, task.seen, []
     signed = method == "integrated" or times_input
-    unit = "logit, by pixel" if signed else "|change of logit by colour|"
+    unit = "logit, by pixel" if signed else "|logit by normalised colour|"
     progress = task.progress if len(seen.paths) == 1 else None
     for row, wanted in enumerate(classes):
         shown, inputs = viewer.views(seen, row, views)
@@ -74,7 +74,10 @@ def attributed(
     times_input: bool = False,
     progress: Progress = None,
 ) -> tuple[np.ndarray, str]:
-    """(attributions float32 [B, S, S, C], what is to be said of them) for (model, variables, ...)."""
+    """The attributions of (model, variables, inputs, classes), and what is to be said of them.
+
+    Inputs [B, S, S, C] and a class each give float32 [B, S, S, C].
+    """
     model, variables, inputs, classes = network
     if method == "integrated":
         found = attribution.integrated_gradients(model, variables, inputs, classes)

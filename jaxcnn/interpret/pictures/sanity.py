@@ -97,7 +97,8 @@ def _panels(task: Task, row: int, name: str, found: Randomised, counts: list[int
     views, _ = viewer.views(seen, row, "center")
     panels = []
     for place, shown in enumerate(found.maps):
-        heat = shown if shown.ndim == 2 else np.abs(shown).max(axis=-1)
+        signed = shown.ndim == 2  # class activation maps may be negative everywhere
+        heat = shown if signed else np.abs(shown).max(axis=-1)
         placed = viewer.on_original(seen, row, [heat], views)
         if place == 0:
             title = f"{name}\nas trained"
@@ -105,8 +106,10 @@ def _panels(task: Task, row: int, name: str, found: Randomised, counts: list[int
             count = counts[place - 1]
             title = f"{count} random, down to {found.layers[place - 1]}\nrank correlation "
             title += f"{found.correlation[place - 1]:.2f}"
-        top = float(np.nanquantile(placed, 0.995))
-        panels.append(Panel(seen.originals[row], title, placed, "", alone=True, span=(0.0, top)))
+        top = float(np.nanquantile(np.abs(placed), 0.995))
+        span = (-top if signed else 0.0, top)
+        image = seen.originals[row]
+        panels.append(Panel(image, title, placed, alone=True, span=span, signed=signed))
     return panels
 
 
