@@ -1,6 +1,6 @@
 """EfficientNet on ImageNet (Tan & Le, ICML 2019, section 5.2).
 
-  python -m jaxcnn.main --config=configs/efficientnet.py:efficientnet_b0 --workdir=runs/b0      # also b1 to b7
+  python -m jaxcnn.main --config=configs/efficientnet.py:efficientnet_b0 --workdir=runs/b0      # also b1 to b7, lite0 to lite4
   python -m jaxcnn.main --config=configs/efficientnet.py:efficientnet_b0-modern --workdir=runs/b0
 
 Published top-1 accuracy in %, validation set, one crop, revised table 2 (conference version in brackets): b0 77.1 (76.3), b1 79.1 (78.8),
@@ -17,7 +17,8 @@ from typing import Any
 from jaxcnn.config.recipes import choose
 from jaxcnn.config.schema import Config, Data, Optim
 
-SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600}
+SIZES = {"b0": 224, "b1": 240, "b2": 260, "b3": 300, "b4": 380, "b5": 456, "b6": 528, "b7": 600,
+         "lite0": 224, "lite1": 240, "lite2": 260, "lite3": 280, "lite4": 300}  # fmt: skip
 NETWORKS = tuple(f"efficientnet_{b}" for b in SIZES)
 VARIANTS = (*NETWORKS, *(f"{name}-modern" for name in NETWORKS))
 

@@ -38,6 +38,12 @@ class ConfigError(JaxcnnError, ValueError):
     exit_code = USAGE
 
 
+class ModelError(JaxcnnError, ValueError):
+    """A network that does not exist, cannot be built, or cannot take the images it is given."""
+
+    exit_code = USAGE
+
+
 class DataError(JaxcnnError, ValueError):
     """Data that is missing, damaged or of another kind than was asked for.
 
@@ -57,6 +63,12 @@ class UnreadableError(DataError):
     """
 
     exit_code = FAILED
+
+
+class ExportError(JaxcnnError, ValueError):
+    """An export that cannot be made as asked, or that gives other numbers than the network."""
+
+    exit_code = USAGE
 
 
 class StartError(JaxcnnError, RuntimeError):
@@ -101,6 +113,14 @@ class DeviceMemoryError(RunError):
 
 class LostProcess(RunError):
     """A run whose processes cannot reach each other any more."""
+
+
+class NonFiniteLoss(RunError):
+    """A loss or an update that is not a finite number, at `step`."""
+
+    def __init__(self, step: int):
+        super().__init__(f"the loss is not a finite number at step {step}")
+        self.step = step
 
 
 class Interrupted(JaxcnnError, RuntimeError):

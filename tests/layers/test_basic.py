@@ -1,6 +1,5 @@
-"""Layers: parameter trees, the slid fully connected layer, running averages, gates, stochastic depth, heads, messages."""
+"""Convolutions, the slid fully connected layer, and layers without parameters."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,96 +66,9 @@ def test_fully_connected_refuses_a_smaller_map():
         layers.FullyConnected(2, window=6).init(KEY, images(1, 5, 7, 1))
 
 
-def test_batch_norm_running_averages():
-    norm = layers.BatchNorm(momentum=0.8, epsilon=1e-3)
-    x = images(8, 3, 3, 2) * 3 + 1
-    variables = norm.init(KEY, x, train=True)
-    np.testing.assert_array_equal(
-        variables["batch_stats"]["mean"], 0
-    )  # initialising leaves them alone
-    y, first = norm.apply(variables, x, train=True, mutable="batch_stats")
-    _, second = norm.apply({**variables, **first}, x, train=True, mutable="batch_stats")
-    mean, var = np.asarray(x).mean((0, 1, 2)), np.asarray(x, np.float64).var((0, 1, 2), ddof=1)
-    np.testing.assert_allclose(first["batch_stats"]["mean"], 0.2 * mean, rtol=1e-4)
-    np.testing.assert_allclose(second["batch_stats"]["mean"], 0.36 * mean, rtol=1e-4)
-    np.testing.assert_allclose(second["batch_stats"]["var"], 0.64 + 0.36 * var, rtol=1e-4)
-    np.testing.assert_allclose(np.asarray(y).mean((0, 1, 2)), 0, atol=1e-5)
-    at_rest = norm.apply({**variables, **second}, x)
-    expected = (np.asarray(x) - 0.36 * mean) / np.sqrt(0.64 + 0.36 * var + 1e-3)
-    np.testing.assert_allclose(at_rest, expected, rtol=1e-3, atol=1e-4)
-
-
-def test_batch_norm_groups_see_only_themselves():
-    norm = layers.BatchNorm(group_size=2)
-    x = images(4, 3, 3, 2)
-    variables = norm.init(KEY, x, train=True)
-    whole, _ = norm.apply(variables, x, train=True, mutable="batch_stats")
-    half, _ = norm.apply(variables, x[:2], train=True, mutable="batch_stats")
-    np.testing.assert_allclose(whole[:2], half, rtol=1e-4, atol=1e-5)
-
-
-def test_squeeze_excite_by_numpy():
-    gate = layers.SqueezeExcite(2)
-    x = images(3, 4, 5, 6)
-    variables = gate.init(KEY, x)
-    p = jax.tree.map(np.asarray, variables["params"])
-    assert jax.tree.map(np.shape, p) == {
-        "reduce": {"kernel": (1, 1, 6, 2), "bias": (2,)},
-        "expand": {"kernel": (1, 1, 2, 6), "bias": (6,)},
-    }
-    squeezed = np.maximum(
-        np.asarray(x).mean((1, 2)) @ p["reduce"]["kernel"][0, 0] + p["reduce"]["bias"], 0
-    )
-    excited = 1 / (1 + np.exp(-(squeezed @ p["expand"]["kernel"][0, 0] + p["expand"]["bias"])))
-    np.testing.assert_allclose(
-        gate.apply(variables, x), np.asarray(x) * excited[:, None, None, :], rtol=1e-4, atol=1e-5
-    )
-
-
-def test_stochastic_depth_drops_whole_examples_and_keeps_the_mean():
-    depth = layers.StochasticDepth(0.25)
-    x = jnp.ones((20_000, 1, 2, 1))
-    dropped = depth.apply({}, x, train=True, rngs={"dropout": KEY})
-    np.testing.assert_array_equal(dropped[:, 0, 0], dropped[:, 0, 1])
-    np.testing.assert_allclose(np.unique(dropped), [0, 4 / 3], rtol=1e-6)
-    np.testing.assert_allclose(jnp.mean(dropped), 1.0, atol=0.02)
-    np.testing.assert_array_equal(depth.apply({}, x), x)
-    np.testing.assert_array_equal(layers.StochasticDepth(0.0).apply({}, x, train=True), x)
-
-
 @pytest.mark.parametrize(
     "module",
-    [layers.MaxPool(3, 2), layers.AvgPool(3, 2, count_padding=False), layers.LocalResponseNorm()],
+    [layers.MaxPool(3, 2), layers.AvgPool(3, 2), layers.LocalResponseNorm(), layers.Identity()],
 )
 def test_layers_without_parameters_have_none(module):
     assert module.init(KEY, images(1, 6, 6, 3)) == {}
-
-
-class Head(nn.Module):
-    class_map: bool
-
-    @nn.compact
-    def __call__(self, x):
-        return layers.pooled_head(x, 5, dropout_rate=0.0, train=False, class_map=self.class_map)
-
-
-def test_class_map_averages_to_the_logits():
-    x = images(2, 4, 3, 6)
-    variables = Head(False).init(KEY, x)
-    class_map, logits = Head(True).apply(variables, x), Head(False).apply(variables, x)
-    assert (class_map.shape, logits.shape, logits.dtype) == ((2, 4, 3, 5), (2, 5), jnp.float32)
-    np.testing.assert_allclose(class_map.mean((1, 2)), logits, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ((2, 32, 32), "expected images"),
-        ((1, 31, 40, 3), "smallest image it can take is 32x32"),
-        ((1, 32, 32, 4), "1 \\(grey\\) or 3 \\(RGB\\)"),
-    ],
-)
-def test_check_images(shape, message):
-    layers.check_images(jnp.zeros((1, 32, 32, 3)), 32, "lenet")
-    with pytest.raises(ValueError, match=f"lenet was given an array of shape .*{message}"):
-        layers.check_images(jnp.zeros(shape), 32, "lenet")

@@ -1,4 +1,4 @@
-"""The notation of Inception modules: how it is read, what its poolings compute, and the geometry derived from it."""
+"""The notation of Inception modules: how it is read, what its poolings compute, its geometry."""
 
 import functools
 
@@ -27,7 +27,8 @@ def test_names():
 
 
 @pytest.mark.parametrize(
-    "text", ["3x3", "max 3x3 64", "avg 3x3 /2 C", "3x3 96 C", "3x3 96 V /2", "3 96", ""]
+    "text",
+    ["3x3", "max 3x3 64", "avg 3x3 /2 C", "3x3 96 C", "3x3 96 P", "3x3 96 V /2", "3 96", ""],
 )
 def test_other_notation_is_refused(text):
     with pytest.raises(ValueError, match="not a step"):
@@ -67,6 +68,15 @@ def test_sides_of_strided_steps(side):
 def test_an_overhanging_window_takes_the_pixels_it_has():
     y = run(("max 3x3 /2 C",), -jnp.arange(1.0, 17.0).reshape(1, 4, 4, 1))
     np.testing.assert_array_equal(np.asarray(y)[0, ..., 0], [[-1, -3], [-9, -11]])
+
+
+@pytest.mark.parametrize("side", [1, 4, 5])
+def test_an_evenly_padded_pool_starts_before_the_first_pixel(side):
+    x = np.random.default_rng(0).normal(size=(side, side)).astype(np.float32)
+    y = run(("max 3x3 /2 P",), jnp.asarray(x)[None, :, :, None])
+    padded = np.pad(x, 1, constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))[::2, ::2]
+    np.testing.assert_array_equal(np.asarray(y)[0, ..., 0], windows.max((-1, -2)))
 
 
 def test_smallest_image():

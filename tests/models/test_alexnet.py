@@ -1,10 +1,22 @@
-"""AlexNet and ZFNet against their papers: towers, normalisation, geometry, initialisation; and the four-layer net of figure 1."""
+"""AlexNet against its paper: towers, normalisation, geometry, start; and figure 1's net."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import KEY, assert_smallest, build, count, initial, logits_shape, outputs, run, slide
+from networks import (
+    KEY,
+    assert_smallest,
+    build,
+    initial,
+    logits_shape,
+    outputs,
+    response_norm,
+    run,
+    slide,
+)
 
 from jaxcnn import layers
 from jaxcnn.models import alexnet, create_model
@@ -12,18 +24,8 @@ from jaxcnn.models import alexnet, create_model
 SMALL = dict(features=(8, 12, 8, 12, 8), hidden=16, num_classes=5)
 
 
-def response_norm(x, k, alpha_on_sum, n=5, beta=0.75):
-    """Section 3.3's formula as it is printed, map by map."""
-    x = np.asarray(x, np.float64)
-    out = np.empty_like(x)
-    for c in range(x.shape[-1]):
-        near = x[..., max(0, c - n // 2) : c + n // 2 + 1]
-        out[..., c] = x[..., c] / (k + alpha_on_sum * (near**2).sum(-1)) ** beta
-    return out
-
-
 def tower_gradients(layer, half, lrn=None, features=SMALL["features"]):
-    """Sizes of d(first half of `layer`'s maps) / d(kernel of each earlier layer), split into its first and second half of maps."""
+    """{layer: size of the gradient for each map of its kernel} of the maps `half` of `layer`."""
     model, variables, images = build(
         "alexnet", (1, 96, 96, 3), **{**SMALL, "features": features}, lrn=lrn
     )
@@ -56,9 +58,11 @@ def test_towers_do_not_see_each_other(layer, reads):
     assert (of_second[:middle] == 0).all() and (of_second[middle:] > 0).any()
 
 
-@pytest.mark.parametrize(("layer", "reads"), [("conv3", "conv2"), ("fc6", "conv5")])
+@pytest.mark.parametrize(
+    ("layer", "reads"), [("conv3", "conv2"), ("conv6", "conv5"), ("fc6", "conv6")]
+)
 def test_towers_meet(layer, reads):
-    found = tower_gradients(layer, slice(0, 4))[reads]
+    found = tower_gradients(layer, slice(0, 4), features=(*SMALL["features"], 8))[reads]
     assert (found[: len(found) // 2] > 0).any() and (found[len(found) // 2 :] > 0).any()
 
 
@@ -109,6 +113,30 @@ def test_55_comes_out_of_224_and_of_227():
     np.testing.assert_array_equal(kept[""], unpadded[""])
 
 
+def test_the_sixth_convolution_starts_as_its_authors_had_it():
+    fields = dict(features=(8, 12, 8, 12, 32, 64), hidden=4, num_classes=3)
+    conv6 = initial("alexnet_6conv", (1, 64, 64, 3), **fields)["conv6"]
+    assert conv6["kernel"].shape == (3, 3, 32, 64) and (conv6["bias"] == 1).all()
+    assert np.std(conv6["kernel"]) == pytest.approx(0.03, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["alexnet", "zfnet", "cuda_convnet"])
+def test_pooling_without_overlap_makes_maps_of_the_same_size(name):
+    """Section 3.4: s = 2, z = 2, "which produces output of equivalent dimensions"."""
+    model = create_model(name)
+    images = jax.ShapeDtypeStruct((1, *model.input_shape), np.float32)
+    keep = dict(capture_intermediates=lambda module, _: "pool" in (module.name or ""))
+
+    def maps(model):
+        init = functools.partial(model.init, mutable=True, **keep)
+        return jax.tree.map(
+            jnp.shape, jax.eval_shape(init, jax.random.key(0), images)["intermediates"]
+        )
+
+    assert maps(model) == maps(model.clone(pooling=(2, 2)))
+    assert_smallest(name, {"alexnet": 36, "zfnet": 48, "cuda_convnet": 5}[name], pooling=(2, 2))
+
+
 def test_initialisation():
     params = initial("alexnet", (1, 64, 64, 3), num_classes=10, hidden=64)
     for name, tree in params.items():  # section 5
@@ -142,10 +170,16 @@ def test_dropout_stands_where_its_source_has_it(name, shapes):
 @pytest.mark.parametrize(
     ("name", "smallest", "dense"),
     [
-        ("alexnet", 64, 224), ("caffenet", 67, 227), ("alexnet_owt", 63, 223), ("alexnet_half", 64, 224), ("alexnet_d2l", 65, 193),
-        ("alexnet_cifar10", 15, 31), ("cuda_convnet", 12, 32), ("zfnet", 64, 208), ("zfnet_wide", 64, 208),
+        ("alexnet", 64, 224),
+        ("caffenet", 67, 227),
+        ("alexnet_owt", 63, 223),
+        ("alexnet_half", 64, 224),
+        ("alexnet_6conv", 64, 224),
+        ("alexnet_d2l", 65, 193),
+        ("alexnet_cifar10", 15, 31),
+        ("cuda_convnet", 12, 32),
     ],
-)  # fmt: skip
+)
 def test_sizes(name, smallest, dense):
     assert_smallest(name, smallest)
     assert_smallest(name, dense, class_map=True)
@@ -160,12 +194,6 @@ def test_sizes(name, smallest, dense):
         ("alexnet", "pool5", (96, 128), {**SMALL, "window": 2}),
         ("alexnet_owt", "pool5", (96, 128), {**SMALL, "window": 2}),
         ("cuda_convnet", "pool3", (36, 44), {}),
-        (
-            "zfnet",
-            "pool5",
-            (208, 240),
-            dict(features=(4, 4, 4, 4, 4), hidden=(8, 8), num_classes=5),
-        ),
     ],
 )
 def test_class_map_slides_the_dense_layers(name, last, size, fields):
@@ -216,39 +244,3 @@ def test_within_map_norm_reads_the_neighbours_of_a_map():
     np.testing.assert_allclose(
         alexnet.WithinMapNorm().apply({}, x), x / (1 + 5e-5 * mean) ** 0.75, rtol=1e-5
     )
-
-
-def test_zfnet_normalises_after_pooling():
-    fields = dict(features=(8, 8, 4, 4, 4), hidden=(4, 4), num_classes=3)
-    model, variables, images = build("zfnet", (1, 64, 64, 3), **fields)
-    kept = outputs(model, variables, 100 * images)
-    for i in "12":
-        np.testing.assert_allclose(
-            kept[f"norm{i}"], response_norm(kept[f"pool{i}"], 2.0, 1e-4), rtol=2e-4, atol=1e-5
-        )
-    assert "norm5" not in kept
-    params = initial("zfnet", (1, 64, 64, 3), **fields)
-    assert all(  # section 3: deviation 10^-2, biases 0
-        not tree["bias"].any() and np.std(tree["kernel"]) == pytest.approx(0.01, rel=0.25)
-        for tree in params.values()
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        # Table 3, "removed layers 3,4", "removed layer 7", "removed layers 6,7"; kernels and biases of what is left.
-        (
-            dict(features=(96, 256, 0, 0, 256)),
-            14_208 + 614_656 + 590_080 + 37_752_832 + 16_781_312 + 4_097_000,
-        ),
-        (dict(hidden=(4096, 0)), 3_726_464 + 37_752_832 + 4_097_000),
-        (dict(hidden=(0, 0)), 3_726_464 + 9_216 * 1_000 + 1_000),
-    ],
-)
-def test_zfnet_ablations(fields, expected):
-    model = create_model("zfnet", **fields)
-    shapes = jax.eval_shape(
-        model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 224, 224, 3), np.float32)
-    )
-    assert count(shapes) == expected

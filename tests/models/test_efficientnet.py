@@ -1,4 +1,7 @@
-"""EfficientNet: scaling rule, inverted bottlenecks, stochastic depth, padding. Totals of all variants are in test_models.py."""
+"""EfficientNet: scaling rule, inverted bottlenecks, stochastic depth, padding.
+
+Totals of all variants are in test_registry.py.
+"""
 
 from functools import partial
 
@@ -7,11 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict
 from jax import lax
 from variables import random_variables
 
 from jaxcnn.costs.summary import summarize
-from jaxcnn.layers.basic import BatchNorm, Conv, StochasticDepth
+from jaxcnn.layers import BatchNorm, Conv, StochasticDepth
 from jaxcnn.models import create_model
 from jaxcnn.models.efficientnet import (
     B0,
@@ -22,6 +26,7 @@ from jaxcnn.models.efficientnet import (
     fc_init,
     round_filters,
     round_repeats,
+    scaled_repeats,
 )
 
 TINY = dict(width=0.25, depth=0.1, num_classes=5)  # one block a stage
@@ -50,27 +55,18 @@ def test_repeats(name, repeats):
 
 
 def test_round_filters():
-    assert [round_filters(c, 1.1) for c in (16, 24, 40, 80, 112, 192, 320, 1280)] == [
-        16,
-        24,
-        48,
-        88,
-        120,
-        208,
-        352,
-        1408,
-    ]
+    scaled = {16: 16, 24: 24, 40: 48, 80: 88, 112: 120, 192: 208, 320: 352, 1280: 1408}
+    assert {channels: round_filters(channels, 1.1) for channels in scaled} == scaled
     assert round_filters(16, 0.1) == 8  # never fewer than 8
-    assert (
-        round_filters(67, 1.0) == 64 and round_filters(11, 1.0) == 16
-    )  # 8 would lose more than a tenth of 11
+    assert round_filters(67, 1.0) == 64
+    assert round_filters(11, 1.0) == 16  # 8 would lose more than a tenth
     for channels in range(1, 400):
         rounded = round_filters(channels, 1.0)
         assert rounded % 8 == 0 and rounded >= 0.9 * channels
 
 
 def test_compound_scaling_doubles_the_cost_with_each_phi():
-    """Section 3.3: multiply-adds grow by (alpha beta^2 gamma^2)^phi = 1.92^phi and what rounding up adds."""
+    """Section 3.3: multiply-adds grow by (alpha beta^2 gamma^2)^phi = 1.92^phi and by rounding."""
     assert compound(0) == dict(width=1.0, depth=1.0, input_shape=(224, 224, 3))
     assert compound(1) == dict(width=1.1, depth=1.2, input_shape=(258, 258, 3))
     base, scaled = summarize("efficientnet_b0"), summarize("efficientnet_b0", **compound(3))
@@ -87,7 +83,10 @@ def test_the_gate_squeezes_to_a_quarter_of_the_blocks_input():
 
 
 def test_stochastic_depth_grows_linearly_over_the_blocks():
-    """Block i of 16 drops with 0.2 i / 16, where there is a residual to drop: not in the first block of a stage, nor in single ones."""
+    """Block i of 16 drops with 0.2 i / 16, where there is a residual to drop.
+
+    There is none in the first block of a stage.
+    """
     rates = []
 
     def watch(call, args, kwargs, context):
@@ -107,7 +106,7 @@ def test_stochastic_depth_grows_linearly_over_the_blocks():
     ("features", "stride", "skips"), [(8, 1, True), (8, 2, False), (16, 1, False)]
 )
 def test_a_block_adds_its_input_where_it_fits(features, stride, skips):
-    """With the last BatchNorm at zero a block gives its input, or zeros where it has no shortcut; nothing follows the projection."""
+    """With the last BatchNorm at zero a block gives its input, or zeros without a shortcut."""
     block = MBConv(features, 3, stride, 6, 0.0, LAYER)
     x = pixels(2, 6, 6, 8)
     variables = jax.jit(block.init, static_argnums=2)(jax.random.key(0), x, False)
@@ -119,7 +118,7 @@ def test_a_block_adds_its_input_where_it_fits(features, stride, skips):
 
 
 def test_a_block_by_hand():
-    """Expansion, depthwise convolution, gate and projection of a block in NumPy, with statistics at their start."""
+    """A block in NumPy, with statistics at their start."""
     x = pixels(1, 4, 5, 3)
     block = MBConv(3, 3, 1, 2, 0.0, LAYER)
     variables = jax.jit(block.init, static_argnums=2)(jax.random.key(3), x, False)
@@ -145,7 +144,7 @@ def test_a_block_by_hand():
     ("same", "side", "pads"), [(False, 8, (1, 1)), (True, 8, (0, 1)), (True, 9, (1, 1))]
 )
 def test_padding_is_torch_s_or_tensorflow_s(same, side, pads):
-    """Of the dense stem and of a depthwise layer alike; every layer of the network is given the field."""
+    """Dense and depthwise layers are padded alike; every layer of the network has the field."""
     for features, groups in ((4, 1), (3, 3)):
         layer = LAYER(features, 3, stride=2, groups=groups, linear=True, same_padding=same)
         x = pixels(1, side, side, 3)
@@ -184,6 +183,24 @@ def test_batch_norm_of_the_shipped_rows():
     }
     assert {fields[f"efficientnet_b{i}"] for i in range(5)} == {(1e-5, 0.9)}
     assert {fields[f"efficientnet_b{i}"] for i in range(5, 8)} == {(1e-3, 0.99)}
+    assert {fields[f"efficientnet_lite{i}"] for i in range(5)} == {(1e-3, 0.99)}
+
+
+def test_lite_scales_neither_ends_nor_gates():
+    assert scaled_repeats(1.8, fixed_ends=True) == [1, 4, 4, 6, 6, 8, 1]
+    assert scaled_repeats(1.8, fixed_ends=False) == [2, 4, 4, 6, 6, 8, 2]
+    model = create_model("efficientnet_lite4")
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))["params"]
+    assert params["stage1"]["conv"]["kernel"].shape[-1] == 32
+    assert params["fc"]["kernel"].shape[0] == 1280
+    assert not any("/se/" in "/".join(path) for path in flatten_dict(params))
+
+
+def test_lite_is_bounded_by_six():
+    layer = LAYER(4, 1, activation=VARIANTS["efficientnet_lite0"]["activation"])
+    x = 100 * pixels(2, 3, 3, 5)
+    y, _ = layer.init_with_output(jax.random.key(0), x, False)
+    assert float(y.min()) == 0 and float(y.max()) == 6
 
 
 def test_start_of_training():

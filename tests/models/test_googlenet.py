@@ -5,21 +5,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from networks import unchecked
 from references import PARAMETERS, SHAPES
 
 from jaxcnn.models import create_model, googlenet
 
-# The paper's counts without heads, torchvision's "num_params" (its weights have none), and a network that has none.
+# The paper's counts without heads, torchvision's "num_params" (its weights have none), and a
+# network that has none.
 WITHOUT_HEADS = {
     "googlenet": 6_998_552,
     "googlenet_bn": 6_624_904,
     "googlenet_cifar10": PARAMETERS["googlenet_cifar10"],
+    "googlenet_d2l": PARAMETERS["googlenet_d2l"],
 }
+# 15 is torchvision's "min_size".
 SMALLEST = {
     "googlenet": 31,
     "googlenet_bn": 15,
     "googlenet_cifar10": 8,
-}  # 15: torchvision's "min_size"
+}
 
 
 def shapes(model, images):
@@ -76,22 +80,20 @@ def test_the_5x5_branch():
         "googlenet": (5, 5, 16, 32),
         "googlenet_bn": (3, 3, 16, 32),
         "googlenet_cifar10": (5, 5, 16, 32),
+        "googlenet_d2l": (5, 5, 16, 32),
     }
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_smallest_image(name, monkeypatch):
+def test_smallest_image(name):
     model, smallest = create_model(name), SMALLEST[name]
     variables = shapes(model, jnp.zeros((1, *model.input_shape)))
     images = jnp.zeros((1, smallest, smallest, 3))
     assert jax.eval_shape(model.apply, variables, images).shape == (1, model.num_classes)
     with pytest.raises(ValueError, match=f"smallest image it can take is {smallest}x{smallest}"):
         jax.eval_shape(model.apply, variables, images[:, 1:])
-    monkeypatch.setattr(
-        googlenet, "check_images", lambda *_: None
-    )  # without the check the geometry itself fails, one pixel below
-    with pytest.raises(ValueError):
-        jax.eval_shape(model.apply, variables, images[:, 1:])
+    with pytest.raises(ValueError):  # without the check, the geometry itself fails
+        jax.eval_shape(unchecked(model).apply, variables, images[:, 1:])
 
 
 @pytest.mark.parametrize(

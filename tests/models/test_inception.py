@@ -1,4 +1,4 @@
-"""The Inception networks after GoogLeNet: the papers' maps, v3's auxiliary head, and the residual blocks."""
+"""The Inception networks after GoogLeNet: the papers' maps, auxiliary heads, residual blocks."""
 
 import functools
 
@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
+from networks import unchecked
 from references import PARAMETERS, SHAPES
 
 from jaxcnn.layers.branches import ConvBN, Inception, read_branch
 from jaxcnn.models import create_model, inception
+from jaxcnn.models._inception_tables import bn_module
 from jaxcnn.models.inception import InceptionResidual, Residual
 
 SMALLEST = {
@@ -49,22 +51,19 @@ def test_the_papers_maps(name):
 
 
 @pytest.mark.parametrize("name", SMALLEST)
-def test_smallest_image(name, monkeypatch):
+def test_smallest_image(name):
     model, smallest = create_model(name), SMALLEST[name]
     images = jnp.zeros((1, smallest, smallest, 3))
     assert jax.eval_shape(model.apply, shapes(name), images).shape == (1, model.num_classes)
     with pytest.raises(ValueError, match=f"smallest image it can take is {smallest}x{smallest}"):
         jax.eval_shape(model.apply, shapes(name), images[:, 1:])
-    monkeypatch.setattr(
-        inception, "check_images", lambda *_: None
-    )  # without the check the geometry itself fails, one pixel below
-    with pytest.raises(ValueError):
-        jax.eval_shape(model.apply, shapes(name), images[:, 1:])
+    with pytest.raises(ValueError):  # without the check, the geometry itself fails
+        jax.eval_shape(unchecked(model).apply, shapes(name), images[:, 1:])
 
 
 @pytest.mark.parametrize("side", range(1, 7))
 def test_halving_module_takes_odd_maps(side):
-    module = Inception(inception.bn_module(0, 4, 5, 4, 6, "max", 0), ConvBN)
+    module = Inception(bn_module(0, 4, 5, 4, 6, "max", 0), ConvBN)
     variables = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 4, 4, 7))))
     half = (side + 1) // 2
     assert jax.eval_shape(module.apply, variables, jnp.zeros((1, side, side, 7))).shape == (
@@ -75,40 +74,41 @@ def test_halving_module_takes_odd_maps(side):
     )
 
 
-def test_auxiliary_head():
-    model = create_model("inception_v3")
-    assert (
-        size(shapes("inception_v3")["params"]) - size(shapes("inception_v3")["params"]["aux"])
-        == 23_834_568
-    )
-    without = jax.eval_shape(
-        lambda: model.clone(aux_heads=False).init(jax.random.key(0), jnp.zeros((1, 75, 75, 3)))
-    )
-    assert size(without["params"]) == 23_834_568
+# {network: (channels that its head reads, parameters of torchvision's or timm's without one)}
+HEADS = {
+    "inception_v3": (768, 23_834_568),
+    "inception_v4": (1024, 42_679_816),
+    "inception_resnet_v2": (1088, 55_843_464),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_auxiliary_head(name):
+    model, variables = create_model(name), shapes(name)
+    channels, without = HEADS[name]
+    assert variables["params"]["aux"]["conv1"]["conv"]["kernel"].shape == (1, 1, channels, 128)
+    assert size(variables["params"]) - size(variables["params"]["aux"]) == without
+    init = model.clone(aux_heads=False).init
+    left = jax.eval_shape(lambda: init(jax.random.key(0), jnp.zeros((1, 75, 75, 3))))
+    assert size(left["params"]) == without
 
     def apply(variables, side, train):
         rngs = {"dropout": jax.random.key(0)} if train else {}
-        return model.apply(
-            variables,
-            jnp.zeros((2, side, side, 3)),
-            train=train,
-            mutable=["aux_logits", "batch_stats"],
-            rngs=rngs,
-        )
+        images, mutable = jnp.zeros((2, side, side, 3)), ["batch_stats", "aux_logits"]
+        return model.apply(variables, images, train=train, mutable=mutable, rngs=rngs)
 
     for side in (299, 75):  # 17x17 as in the paper; 3x3 pooled to conv2's window
-        _, state = jax.eval_shape(
-            functools.partial(apply, side=side, train=True), shapes("inception_v3")
-        )
+        _, state = jax.eval_shape(functools.partial(apply, side=side, train=True), variables)
         assert jax.tree.map(jnp.shape, state["aux_logits"]) == {"aux": {"logits": ((2, 1000),)}}
-    _, state = jax.eval_shape(
-        functools.partial(apply, side=75, train=False), shapes("inception_v3")
-    )
+    _, state = jax.eval_shape(functools.partial(apply, side=75, train=False), variables)
     assert "aux_logits" not in state
 
 
 def random_variables(tree, num_classes, seed=0):
-    """Variables of `tree`'s shapes but for `num_classes`: weights of He's scale, statistics away from their initial values."""
+    """Variables of `tree`'s shapes but for `num_classes`.
+
+    Weights have He's scale, statistics lie away from their initial values.
+    """
     rng = np.random.default_rng(seed)
 
     def draw(path, leaf):

@@ -8,14 +8,15 @@ from networks import assert_smallest, build, count, initial, logits_shape, outpu
 from scipy.signal import correlate2d
 
 from jaxcnn import layers
-from jaxcnn.models import create_model, lenet
+from jaxcnn.models import _lenet5, create_model, lenet
 
 SQUASH = layers.Squash()
 
 # Table I of the paper, read column by column: the maps of S2 that each map of C3 reads.
 READS = [
-    {0, 1, 2}, {1, 2, 3}, {2, 3, 4}, {3, 4, 5}, {0, 4, 5}, {0, 1, 5}, {0, 1, 2, 3}, {1, 2, 3, 4}, {2, 3, 4, 5},
-    {0, 3, 4, 5}, {0, 1, 4, 5}, {0, 1, 2, 5}, {0, 1, 3, 4}, {1, 2, 4, 5}, {0, 2, 3, 5}, {0, 1, 2, 3, 4, 5},
+    {0, 1, 2}, {1, 2, 3}, {2, 3, 4}, {3, 4, 5}, {0, 4, 5}, {0, 1, 5},
+    {0, 1, 2, 3}, {1, 2, 3, 4}, {2, 3, 4, 5}, {0, 3, 4, 5}, {0, 1, 4, 5}, {0, 1, 2, 5},
+    {0, 1, 3, 4}, {1, 2, 4, 5}, {0, 2, 3, 5}, {0, 1, 2, 3, 4, 5},
 ]  # fmt: skip
 
 
@@ -27,24 +28,19 @@ def lenet5():
 def test_lenet5_parameters_of_each_layer(lenet5):
     _, variables, _ = lenet5
     found = {name: count(tree) for name, tree in variables["params"].items()}
-    assert found == {
-        "C1": 156,
-        "S2": 12,
-        "C3": 1_516,
-        "S4": 32,
-        "C5": 48_120,
-        "F6": 10_164,
-    }  # section II.B; the output has none
+    # Section II.B; the output has none.
+    expected = {"C1": 156, "S2": 12, "C3": 1_516, "S4": 32, "C5": 48_120, "F6": 10_164}
+    assert found == expected
     assert set(variables) == {"params"}
 
 
 def test_connection_table():
-    assert [set(np.flatnonzero(column)) for column in lenet.C3_READS.T] == READS
+    assert [set(np.flatnonzero(column)) for column in _lenet5.C3_READS.T] == READS
 
 
 def test_c3_is_a_sum_over_the_maps_of_its_table():
     x = np.random.default_rng(0).normal(size=(1, 9, 8, 6)).astype(np.float32)
-    layer = lenet.TableConv()
+    layer = _lenet5.TableConv()
     variables = layer.init(jax.random.key(0), x)
     kernel, bias = (np.asarray(variables["params"][name]) for name in ("kernel", "bias"))
     assert kernel.shape == (5, 5, 60)
@@ -58,14 +54,11 @@ def test_c3_is_a_sum_over_the_maps_of_its_table():
 
 
 def test_subsampling_adds_four_neighbours():
-    x = (
-        np.random.default_rng(1).normal(size=(2, 6, 7, 3)).astype(np.float32)
-    )  # the odd column is left over
-    coefficient, bias = (
-        np.array([0.5, -1.0, 2.0], np.float32),
-        np.array([0.1, 0.2, 0.3], np.float32),
-    )
-    got = lenet.Subsampling().apply({"params": {"coefficient": coefficient, "bias": bias}}, x)
+    # The odd column is left over.
+    x = np.random.default_rng(1).normal(size=(2, 6, 7, 3)).astype(np.float32)
+    coefficient = np.array([0.5, -1.0, 2.0], np.float32)
+    bias = np.array([0.1, 0.2, 0.3], np.float32)
+    got = _lenet5.Subsampling().apply({"params": {"coefficient": coefficient, "bias": bias}}, x)
     total = x[:, ::2, :6:2] + x[:, 1::2, :6:2] + x[:, ::2, 1:6:2] + x[:, 1::2, 1:6:2]
     np.testing.assert_allclose(got, total * coefficient + bias, rtol=1e-5, atol=1e-6)
 
@@ -77,25 +70,23 @@ def test_squash_has_fixed_points_and_its_largest_curvature_at_one():
 
 
 def test_output_codes_are_ten_different_bitmaps():
-    assert lenet.CODES.shape == (10, 84) and set(np.unique(lenet.CODES)) == {-1.0, 1.0}
-    apart = (lenet.CODES[:, None] != lenet.CODES[None]).sum(-1) + 84 * np.eye(10, dtype=int)
+    assert _lenet5.CODES.shape == (10, 84) and set(np.unique(_lenet5.CODES)) == {-1.0, 1.0}
+    apart = (_lenet5.CODES[:, None] != _lenet5.CODES[None]).sum(-1) + 84 * np.eye(10, dtype=int)
     assert apart.min() >= 8
-    assert (
-        apart[3, 8] < apart[1, 8] and apart[0, 8] < apart[0, 4]
-    )  # look-alikes have similar codes, as the paper asks
-    seven = np.where(lenet.CODES[7].reshape(12, 7) > 0, "#", ".")
-    assert (
-        "".join(seven[0]) == "#######" and "".join(seven[-1]) == "..##..."
-    )  # a row of the bitmap is a row of the digit
+    # Look-alikes have similar codes, as the paper asks.
+    assert apart[3, 8] < apart[1, 8] and apart[0, 8] < apart[0, 4]
+    seven = np.where(_lenet5.CODES[7].reshape(12, 7) > 0, "#", ".")
+    # A row of the bitmap is a row of the digit.
+    assert "".join(seven[0]) == "#######" and "".join(seven[-1]) == "..##..."
 
 
 def test_logits_are_minus_the_distances_to_the_codes(lenet5):
     model, variables, images = lenet5
     kept = outputs(model, variables, images)
     f6 = 1.7159 * np.tanh(2 / 3 * kept["F6"])[:, 0, 0]
-    expected = -((f6[:, None, :] - lenet.CODES[None]) ** 2).sum(-1)
+    expected = -((f6[:, None, :] - _lenet5.CODES[None]) ** 2).sum(-1)
     np.testing.assert_allclose(kept[""], expected, rtol=1e-5)
-    perfect = lenet.RadialBasis(10).apply({}, lenet.CODES)
+    perfect = _lenet5.RadialBasis(10).apply({}, _lenet5.CODES)
     np.testing.assert_array_equal(np.diag(perfect), 0)
     np.testing.assert_array_equal(np.argmax(perfect, -1), np.arange(10))
 
@@ -118,9 +109,11 @@ def test_lenet5_has_no_codes_beyond_the_digits():
     assert logits_shape("lenet5", (1, 32, 32, 1), num_classes=7) == (1, 7)
 
 
-@pytest.mark.parametrize(("name", "native"), [("lenet5", 32), ("lenet", 32), ("lenet_caffe", 28)])
+@pytest.mark.parametrize(
+    ("name", "native"), [("lenet5", 32), ("lenet", 32), ("lenet_caffe", 28), ("lenet_d2l", 28)]
+)
 def test_sizes(name, native):
-    assert_smallest(name, 16)
+    assert_smallest(name, 12 if name == "lenet_d2l" else 16)
     assert_smallest(name, native, class_map=True)
     assert logits_shape(name, (3, 41, 57, 3)) == (3, 10)
     assert logits_shape(name, (1, native + 8, native + 4, 1), class_map=True) == (1, 3, 2, 10)
@@ -128,12 +121,47 @@ def test_sizes(name, native):
 
 @pytest.mark.parametrize(("name", "native"), [("lenet5", 32), ("lenet", 32), ("lenet_caffe", 28)])
 def test_class_map_is_the_network_slid_over_the_image(name, native):
-    # Nothing is padded, so the class map's entry (i, j) is the network on the crop at (4 i, 4 j): two poolings of 2.
+    # Nothing is padded, so the class map's entry (i, j) is the network on the crop at (4 i, 4 j):
+    # two poolings of 2.
     model, variables, images = build(name, (2, native + 4, native + 4, 1))
     dense = run(model.clone(class_map=True), variables, images)  # [2, 2, 2, 10]
     crops = [images[:, i : i + native, j : j + native] for i in (0, 4) for j in (0, 4)]
     single = run(model, variables, np.concatenate(crops)).reshape(2, 2, 2, 10)
     np.testing.assert_allclose(dense, single.transpose(2, 0, 1, 3), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "says"),
+    [
+        (
+            "lenet5",
+            28,
+            r"lenet5 reads images of 32x32 pixels and was given 28x28: .* 4x4, .*data.pad=2",
+        ),
+        (
+            "lenet",
+            40,
+            r"LeNet reads images of 32x32 pixels and was given 40x40: .* 7x7, .*class_map",
+        ),
+        ("lenet_caffe", 24, r"LeNet reads images of 28x28 pixels .* 3x3, is resized to 4x4"),
+    ],
+)
+def test_images_of_another_size_are_warned_of(name, side, says):
+    with pytest.warns(UserWarning, match=says):
+        logits_shape(name, (1, side, side, 1))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["lenet5", "lenet", "lenet_caffe"])
+def test_images_of_the_papers_size_are_not_warned_of(name):
+    side = create_model(name).input_shape[0]
+    assert logits_shape(name, (1, side, side, 1)) == (1, 10)
+    assert logits_shape(name, (1, 44, 44, 1), class_map=True) == (
+        1,
+        4 + (side == 28),
+        4 + (side == 28),
+        10,
+    )
 
 
 def test_lenet_activation_and_pooling_are_fields():
@@ -153,6 +181,16 @@ def test_lenet_activation_and_pooling_are_fields():
         logits_shape("lenet", (1, 32, 32, 1), activation="gelu")
     with pytest.raises(ValueError, match="no pooling 'mean': use one of average, max"):
         logits_shape("lenet", (1, 32, 32, 1), pooling="mean")
+
+
+def test_d2l_pads_the_image_as_lenet_wants_it_padded():
+    model, variables, images = build("lenet_d2l", (2, 28, 28, 1))
+    other = create_model("lenet", activation="sigmoid", pooling="average")
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    found = outputs(model, variables, images)
+    np.testing.assert_allclose(found[""], run(other, variables, padded), rtol=1e-3, atol=1e-5)
+    expected = 1 / (1 + np.exp(-found["C1"][0, :2, :2].astype(np.float64)))
+    np.testing.assert_allclose(found["S2"][0, 0, 0], expected.mean((0, 1)), rtol=1e-5)
 
 
 def test_caffe_has_one_activation():

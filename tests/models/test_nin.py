@@ -59,6 +59,13 @@ def test_dropout_follows_the_pools_of_its_source(name, dropped):
     )
 
 
+def test_cifar100_starts_with_three_deviations():
+    params = initial("nin_cifar100", (1, 8, 8, 3))
+    deviations = {"conv1": 0.001, "cccp1": 0.01, "cccp2": 0.01}
+    for layer, tree in params.items():
+        assert np.std(tree["kernel"]) == pytest.approx(deviations.get(layer, 0.05), rel=0.05)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.5])
 def test_fully_connected_head_of_table_5(rate):
     model = create_model("nin_cifar10", fc_head=True, fc_dropout_rate=rate)
@@ -88,7 +95,8 @@ def test_fully_connected_head_of_table_5(rate):
 
 
 @pytest.mark.parametrize(
-    ("name", "smallest", "dense"), [("nin", 55, 199), ("nin_cifar10", 6, 32), ("nin_d2l", 67, 195)]
+    ("name", "smallest", "dense"),
+    [("nin", 55, 199), ("nin_cifar10", 6, 32), ("nin_mnist", 6, 28), ("nin_d2l", 67, 195)],
 )
 def test_sizes(name, smallest, dense):
     assert_smallest(name, smallest)

@@ -1,4 +1,4 @@
-"""ResNet: shortcuts, strides and starts of the paper; counts by hand. Shapes and totals of all variants are in test_models.py."""
+"""ResNet: shortcuts, strides and starts of the paper; counts by hand."""
 
 from functools import partial
 
@@ -9,8 +9,9 @@ import pytest
 from flax.traverse_util import flatten_dict
 from variables import random_variables
 
+from jaxcnn.layers import Conv
 from jaxcnn.models import create_model
-from jaxcnn.models.resnet import Shortcut
+from jaxcnn.models.resnet import VARIANTS, Shortcut
 
 # A small net with every kind of block: identity, downsampling, widening.
 TINY = dict(stages=(2, 1), width=8, num_classes=5)
@@ -48,18 +49,42 @@ def test_shortcut_a_takes_every_other_pixel_and_pads_channels_at_the_end():
 
 
 def test_shortcut_options_differ_by_their_projections():
-    """Resnet34's projections: B has three of 64->128, 128->256, 256->512; C has one for each of the other 13 blocks too."""
+    """Option B of resnet34 has three projections, 64->128, 128->256, 256->512; C has 13 more."""
     changed = sum(c * 2 * c + 2 * 2 * c for c in (64, 128, 256))
     kept = sum(n * (c * c + 2 * c) for n, c in ((3, 64), (3, 128), (5, 256), (2, 512)))
     plain = size("plain34")
     assert size("resnet34", shortcut="A") == plain
     assert size("resnet34", shortcut="B") == plain + changed
     assert size("resnet34", shortcut="C") == plain + changed + kept
+    assert size("resnet34", shortcut_norm=False) == plain + sum(c * 2 * c for c in (64, 128, 256))
     assert size("resnet20", shortcut="B") == size("resnet20") + 2_752
 
 
+def test_options_by_name():
+    """Table 2 is of option A, table 3 of A, B and C; figure 6's plain nets have no shortcuts."""
+    options = {name: create_model(name).shortcut for name in VARIANTS}
+    assert options["resnet18_a"] == options["resnet34_a"] == options["resnet1202"] == "A"
+    assert options["resnet34"] == "B" and options["resnet34_c"] == "C"
+    for depth in (20, 32, 44, 56, 110):
+        plain, residual = (create_model(f"{kind}{depth}") for kind in ("plain", "resnet"))
+        assert 6 * plain.stages[0] + 2 == depth and plain.clone(shortcut="A") == residual
+
+
+def test_a_projection_without_batch_norm():
+    x = pixels(2, 6, 4, 3)
+    conv = partial(Conv, use_bias=True)
+    layer = Shortcut(5, 2, "B", conv, None)
+    y, variables = layer.init_with_output(jax.random.key(0), x, False)
+    kernel = np.asarray(variables["params"]["conv"]["kernel"])[0, 0]
+    assert set(variables["params"]) == {"conv"}
+    np.testing.assert_allclose(y, x[:, ::2, ::2] @ kernel, rtol=1e-4, atol=1e-5)
+
+
 def test_cifar_nets_grow_by_the_same_block():
-    """6n + 2 layers: each n adds a block of two 3x3 convolutions a stage, up to the paper's 1202 layers (table 6: 19.4M)."""
+    """6n + 2 layers: each n adds a block of two 3x3 convolutions a stage, up to 1202 layers.
+
+    Table 6 has 19.4M parameters for those.
+    """
     block = sum(2 * (9 * c * c + 2 * c) for c in (16, 32, 64))
     assert size("resnet32") - size("resnet20") == 2 * block
     assert size("resnet20") + 197 * block == 19_421_274
@@ -106,7 +131,7 @@ def test_unknown_shortcut_says_what_there_is():
 
 
 def test_start_of_training():
-    """He's normal start over the fan-out; the last layer small, so that the loss starts near ln K."""
+    """Kernels have He's variance over the fan-out; the last layer is small: loss near ln K."""
     model = create_model("resnet18", stages=(1,), num_classes=100)
     x = pixels(8, 64, 64, 3)
     logits, variables = jax.jit(partial(model.init_with_output, train=True))(jax.random.key(0), x)

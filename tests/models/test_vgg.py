@@ -87,7 +87,8 @@ def test_a_small_map_is_repeated_to_the_window():
 
 
 @pytest.mark.parametrize(
-    ("name", "dense"), [("vgg11", 224), ("vgg16_bn", 224), ("vgg16_cifar10", 32)]
+    ("name", "dense"),
+    [("vgg11", 224), ("vgg16_bn", 224), ("vgg16_cifar10", 32), ("vgg11_d2l", 224)],
 )
 def test_sizes(name, dense):
     assert_smallest(name, 32)

@@ -1,9 +1,11 @@
-"""Small networks for the tests of the families: built, run with every layer's output kept, and their dense layers redone in NumPy."""
+"""Small networks for the tests of the families.
+
+They are built, run with every layer's output kept, and their dense layers redone in NumPy.
+"""
 
 import functools
-import sys
-from unittest import mock
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -16,9 +18,10 @@ KEY = functools.partial(jax.random.key, impl="unsafe_rbg")
 
 
 def build(name, shape, **fields):
-    """(model, variables, images): `name` with random kernels of He's variance, and random images of `shape` [B, H, W, C].
+    """(model, variables, images): `name` with random variables, and images of `shape` [B, H, W, C].
 
-    Biases, scales and running means are N(0, 0.1) around 0 or 1, variances in 0.5 to 1.5; all drawn by NumPy, nothing is compiled.
+    Kernels have He's variance; biases, scales and running means are N(0, 0.1) around 0 or 1,
+    variances lie in 0.5 to 1.5. All are drawn by NumPy, so nothing is compiled.
     """
     model = create_model(name, **fields)
     rng = np.random.default_rng(0)
@@ -71,32 +74,54 @@ def outputs(model, variables, images, **kwargs):
     }
 
 
-def logits_shape(name, shape, **fields):
-    """The shape of the logits or the class map for images of `shape`, without computing them."""
-    model = create_model(name, **fields)
+def logits_shape(model, shape, **fields):
+    """The shape of the logits or the class map for images of `shape`, without computing them.
+
+    `model` is a network or the name of one with `fields`.
+    """
+    model = create_model(model, **fields) if isinstance(model, str) else model
     images = jax.ShapeDtypeStruct(shape, np.float32)
     return jax.eval_shape(lambda x: model.init_with_output(jax.random.key(0), x)[0], images).shape
 
 
+def unchecked(model):
+    """The same network without its check of sizes: images that it cannot take meet its geometry."""
+    kind = type(model)
+    fields = {name: getattr(model, name) for name in kind.__dataclass_fields__}
+    without = type(kind.__name__, (kind,), {"smallest_image": nn.nowrap(lambda self: 0)})
+    return without(**fields)
+
+
 def assert_smallest(name, side, **fields):
-    """`side` x `side` images pass, grey ones too; one pixel less ends in the sentence that names `side`, and rightly so."""
+    """`side` x `side` images pass, grey ones too; one pixel less is an error that names `side`.
+
+    And rightly so: without the check, the geometry ends there.
+    """
+    model = create_model(name, **fields)
     for channels in (1, 3):
-        assert logits_shape(name, (2, side, side, channels), **fields)[0] == 2
-    family = sys.modules[type(create_model(name)).__module__]
+        assert logits_shape(model, (2, side, side, channels))[0] == 2
     for shape in ((2, side - 1, side, 3), (2, side, side - 1, 3)):
-        with pytest.raises(
-            ValueError, match=rf"smallest image it can take is {side}x{side} pixels"
-        ):
-            logits_shape(name, shape, **fields)
-        with (
-            mock.patch.object(family, "check_images"),
-            pytest.raises(ValueError, match=r"does not fit a map|slides a"),
-        ):
-            logits_shape(name, shape, **fields)  # and it could not: the geometry ends there
+        with pytest.raises(ValueError, match=f"smallest image it can take is {side}x{side} pixels"):
+            logits_shape(model, shape)
+        with pytest.raises(ValueError, match=r"does not fit a map|slides a"):
+            logits_shape(unchecked(model), shape)
+
+
+def response_norm(x, k, alpha_on_sum, n=5, beta=0.75):
+    """Section 3.3's formula as it is printed, map by map."""
+    x = np.asarray(x, np.float64)
+    out = np.empty_like(x)
+    for c in range(x.shape[-1]):
+        near = x[..., max(0, c - n // 2) : c + n // 2 + 1]
+        out[..., c] = x[..., c] / (k + alpha_on_sum * (near**2).sum(-1)) ** beta
+    return out
 
 
 def slide(x, layers, params):
-    """The dense `layers` [name, ...] over every window of x [B, H, W, C] that the first one's kernel spans, ReLU between: [B, h, w, K]."""
+    """The dense `layers` [name, ...] over every window of x, with ReLUs between.
+
+    A window is what the kernel of the first layer spans: [B, H, W, C] -> [B, h, w, K].
+    """
     side = round((params[layers[0]]["kernel"].shape[0] / x.shape[-1]) ** 0.5)
     b, h, w, _ = x.shape
     scores = []
@@ -104,9 +129,10 @@ def slide(x, layers, params):
         for j in range(w - side + 1):
             y = x[:, i : i + side, j : j + side].reshape(b, -1).astype(np.float64)
             for layer in layers:
-                y = y @ np.asarray(params[layer]["kernel"], np.float64) + np.asarray(
-                    params[layer]["bias"], np.float64
+                kernel, bias = (
+                    np.asarray(params[layer][k], np.float64) for k in ("kernel", "bias")
                 )
+                y = y @ kernel + bias
                 y = y if layer == layers[-1] else np.maximum(y, 0)
             scores.append(y)
     return np.stack(scores, 1).reshape(b, h - side + 1, w - side + 1, -1)

@@ -1,4 +1,7 @@
-"""The PyTorch side of the weight and parity tests: a loader that says why it cannot, and networks with weights worth comparing."""
+"""The PyTorch side of the weight and parity tests.
+
+A loader that says why it cannot, and networks with weights worth comparing.
+"""
 
 import importlib
 import os
@@ -8,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-REQUIRED = (
-    "JAXCNN_REQUIRE_TORCH"  # set to 1 where torch must be there, so that nothing is skipped unseen
-)
+# Set to 1 where torch must be there, so that nothing is skipped unseen.
+REQUIRED = "JAXCNN_REQUIRE_TORCH"
 
 
 def load_torch() -> tuple[Any, Any, Any]:
-    """(torch, torchvision, timm), or a skip with the reason; a failure where JAXCNN_REQUIRE_TORCH=1."""
+    """(torch, torchvision, timm), or a skip with the reason, which REQUIRED forbids."""
     try:
         torch = importlib.import_module("torch")
         return torch, _torchvision(torch), importlib.import_module("timm")
@@ -26,7 +28,10 @@ def load_torch() -> tuple[Any, Any, Any]:
 
 
 def _torchvision(torch: Any) -> Any:
-    """torchvision, whose compiled operators may not fit a CPU build of torch; its networks need none of them, only their names."""
+    """torchvision, whose compiled operators may not fit a CPU build of torch.
+
+    Its networks need none of them, only their names.
+    """
     try:
         return importlib.import_module("torchvision")
     except RuntimeError:
@@ -42,8 +47,8 @@ def _torchvision(torch: Any) -> Any:
 def build(library: str, entry: str, seed: int = 0) -> Any:
     """The network `entry` of `library` with random weights, without its own (slow) initialisation.
 
-    BatchNorm's offsets lie around 1: around 0 a random ReLU network is chaotic, and PyTorch's own float32 logits of inception_v4 differ
-    from its float64 ones by 5e-4.
+    BatchNorm's offsets lie around 1: around 0 a random ReLU network is chaotic, and PyTorch's own
+    float32 logits of inception_v4 differ from its float64 ones by 5e-4.
     """
     torch, torchvision, timm = load_torch()
     quick = {"init_weights": False} if entry in ("googlenet", "inception_v3") else {}
@@ -52,6 +57,9 @@ def build(library: str, entry: str, seed: int = 0) -> Any:
             model = timm.create_model(entry)
         elif library == "akamaster":
             model = importlib.import_module("torch_cifar").CifarResNet(int(entry[len("resnet") :]))
+        elif library == "efficientnet_lite_pytorch":
+            reason = "pip install efficientnet-lite-pytorch"
+            model = pytest.importorskip(library, reason=reason).EfficientNet.from_name(entry)
         else:
             model = torchvision.models.get_model(entry, weights=None, **quick)
     model = model.to_empty(device="cpu")
@@ -59,9 +67,8 @@ def build(library: str, entry: str, seed: int = 0) -> Any:
     with torch.no_grad():
         for name, value in model.state_dict().items():
             if value.ndim > 1:
-                value.normal_(
-                    0.0, (2.0 / value[0].numel()) ** 0.5
-                )  # He et al. 2015: the signal keeps its size
+                # He et al. 2015: the signal keeps its size.
+                value.normal_(0.0, (2.0 / value[0].numel()) ** 0.5)
             elif name.endswith("num_batches_tracked"):
                 value.zero_()
             elif name.endswith(("running_var", "weight")):
@@ -75,10 +82,11 @@ def build(library: str, entry: str, seed: int = 0) -> Any:
 
 
 def calibrated_logits(model: Any, inputs: np.ndarray) -> np.ndarray:
-    """Logits [B, K] of `inputs` [B, H, W, C], giving every BatchNorm on the way statistics near those of its own input, never exactly those.
+    """Logits [B, K] of `inputs` [B, H, W, C], with statistics for every BatchNorm on the way.
 
-    So they are neither 0 and 1 nor such that the signal dies or explodes: a deep network with other statistics is chaotic, and rounding
-    decides its logits. Fails if they do not depend on the image, so that agreement on them means something.
+    They are near those of its own input, never exactly those: neither 0 and 1 nor such that the
+    signal dies or explodes. A deep network with other statistics is chaotic, and rounding decides
+    its logits. Fails if the logits do not depend on the image, so that agreement means something.
     """
     torch = sys.modules["torch"]
     generator = torch.Generator().manual_seed(1)
@@ -88,9 +96,8 @@ def calibrated_logits(model: Any, inputs: np.ndarray) -> np.ndarray:
         norm.running_mean.copy_(
             mean + 0.2 * var.sqrt() * torch.randn(var.shape, generator=generator)
         )
-        floor = 0.25 * float(
-            var.mean()
-        )  # a channel that hardly varies here would blow up on other images
+        # A channel that hardly varies here would blow up on other images.
+        floor = 0.25 * float(var.mean())
         norm.running_var.copy_(
             var.clamp(min=floor) * (0.5 + torch.rand(var.shape, generator=generator))
         )
@@ -102,9 +109,8 @@ def calibrated_logits(model: Any, inputs: np.ndarray) -> np.ndarray:
     ]
     half = inputs.shape[1] // 2
     with torch.no_grad():
-        logits = model(
-            nchw(inputs)
-        )  # each hook runs before its norm, so these are the logits with the final statistics
+        # Each hook runs before its norm, so these are the logits with the final statistics.
+        logits = model(nchw(inputs))
         for hook in hooks:
             hook.remove()
         other = model(torch.randn(len(inputs), inputs.shape[3], half, half, generator=generator))

@@ -17,7 +17,7 @@ import torch_models
 from jaxcnn import create_model, ops, weights
 from jaxcnn.weights import labels
 from jaxcnn.weights.ports import PORTS
-from jaxcnn.weights.preprocessing import ENTRIES, HALF, preprocessing
+from jaxcnn.weights.preprocessing import ENTRIES, HALF, LITE, preprocessing
 
 # Of the largest logit.
 TOLERANCE = 1e-4
@@ -161,6 +161,12 @@ def assert_same_gradients(found: Any, expected: Any) -> None:
         assert leaf_error < 3e-2 * leaf_size + 1e-5 * size, jax.tree_util.keystr(path)
 
 
+def theirs_of_lite(entry: str) -> int:
+    """The side of the images that the authors' PyTorch code states for `entry`."""
+    utils = pytest.importorskip("efficientnet_lite_pytorch.utils")
+    return utils.efficientnet_params(entry)[2]
+
+
 def published(name: str, entry: str) -> tuple[int, float, str, Any, Any, str]:
     """(size, crop fraction, interpolation, mean, std, file) as the weights' publisher states them."""
     _, torchvision, timm = torch_models.load_torch()
@@ -175,6 +181,9 @@ def published(name: str, entry: str) -> tuple[int, float, str, Any, Any, str]:
             config.std,
             (config.url or "").rpartition("/")[2],
         )
+    if port.library == "efficientnet_lite_pytorch":  # states no preprocessing but the sizes
+        size = theirs_of_lite(port.entry)
+        return size, size / (size + 32), "bicubic", *LITE, ""
     row = torchvision.models.get_model_weights(port.entry)[entry]
     how = row.transforms()
     size, short = how.crop_size[0], how.resize_size[0]

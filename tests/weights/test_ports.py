@@ -13,6 +13,7 @@ ONE_A_TABLE = (
     "alexnet_owt", "vgg19", "vgg19_bn", "googlenet_bn", "inception_v3", "inception_v4",
     "inception_resnet_v2", "resnet18", "resnet50", "resnet110", "efficientnet_b0",
     "tf_efficientnet_b0",
+    "efficientnet_lite1", "tf_efficientnet_lite1",
 )  # fmt: skip
 
 
