@@ -13,6 +13,7 @@ from jaxcnn.errors import DataError
 
 INCHES = 2.6  # the longer side of one panel
 NOTHING = "nothing above zero"
+FAINT = 0.4  # of the opacity is left where a map is zero
 FRAME, BOX = "#e01020", "#00e0ff"
 
 
@@ -92,19 +93,18 @@ def _draw(ax: Any, panel: Panel, strength: float) -> Any:
         top, left, tall, wide = panel.box
         corner = left - 0.5, top - 0.5
         ax.add_patch(Rectangle(corner, wide, tall, fill=False, edgecolor=BOX, linewidth=1.5))
-    if panel.framed:
-        ax.add_patch(
-            Rectangle(
-                (-0.5, -0.5), width, height, fill=False, edgecolor=FRAME, linewidth=4, clip_on=False
-            )
-        )
+    if panel.framed or panel.alone:  # the border of the image
+        colour, thick = (FRAME, 4.0) if panel.framed else ("0.7", 0.5)
+        border = Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor=colour)
+        border.set(linewidth=thick, clip_on=False)
+        ax.add_patch(border)
     return shown
 
 
 def _draw_map(ax: Any, panel: Panel, strength: float) -> Any:
     if panel.heat is None:
         return None
-    opacity = 1.0 if panel.alone else strength
+    opacity: Any = 1.0 if panel.alone else strength
     if panel.names:
         from matplotlib import colormaps
 
@@ -122,6 +122,9 @@ def _draw_map(ax: Any, panel: Panel, strength: float) -> Any:
     ):
         return None
     colours = "RdBu_r" if panel.signed else "inferno"
+    if not panel.alone:  # weak values hide less of the image
+        share = np.clip(np.abs(np.nan_to_num(panel.heat)) / max(high, 1e-30), 0, 1)
+        opacity = strength * (FAINT + (1 - FAINT) * share)  # [H, W]
     return ax.imshow(
         panel.heat, cmap=colours, vmin=low, vmax=high, alpha=opacity, interpolation="nearest"
     )

@@ -181,7 +181,7 @@ def ablation_cam(
     for start in range(0, channels, CHANNELS_AT_ONCE):
         numbers = jnp.arange(start, start + CHANNELS_AT_ONCE)  # beyond the last: nothing is off
         scores = _without(model, layer, function, variables, images, classes, numbers)
-        lost.append((whole - scores) / whole)
+        lost.append((whole[None] - scores) / whole[None])
         if progress:
             progress(min(channels, start + CHANNELS_AT_ONCE), channels)
     weights = jnp.concatenate(lost)[:channels].T[:, None, None, :]  # [B, 1, 1, C]
