@@ -4,6 +4,7 @@
   python scripts/summarize.py 'vgg*' resnet50       # some; shell patterns work
   python scripts/summarize.py resnet50 --layers     # layer by layer
   python scripts/summarize.py 'vgg*' --json         # one object a line
+  python scripts/summarize.py --ledger              # every published figure, with its source
 
 Nothing is allocated and nothing runs: everything comes from an abstract trace of each network at
 its own input size.
@@ -23,6 +24,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing runs, so let no acceler
 from rich.console import Console
 from rich.table import Table
 
+from jaxcnn.costs.ledger import ledger
 from jaxcnn.costs.published import PUBLISHED, number
 from jaxcnn.costs.summary import Summary, summarize
 from jaxcnn.models import list_models
@@ -68,7 +70,16 @@ def main(arguments: list[str] | None = None) -> int:
         help="every layer with its output shape, parameters and multiply-adds",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--ledger",
+        action="store_true",
+        help="Markdown: published errors and sizes, how to check each, and what came out here",
+    )
     options = parser.parse_args(arguments)
+    if options.ledger:
+        found = {name: summarize(name) for name in PUBLISHED}
+        print(ledger({name: (s.params - s.aux_params, s.macs) for name, s in found.items()}))
+        return 0
     names: list[str] = []
     for pattern in options.names:
         matches = list_models(pattern)

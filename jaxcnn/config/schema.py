@@ -24,8 +24,10 @@ AUGMENTATIONS = (
     "distort",
     "pca_color",
     "color_jitter",
+    "fb_color",
     "erase",
     "randaugment",
+    "autoaugment",
     "mixup",
     "cutmix",
 )
@@ -88,10 +90,11 @@ class Data:
     pca: str = ""
     mixup: float = 0.2  # "mixup": Beta(a, a)
     cutmix: float = 1.0  # "cutmix": Beta(a, a)
-    # "color_jitter": brightness, contrast, saturation
+    # "color_jitter", "fb_color": brightness, contrast, saturation
     jitter: tuple[float, float, float] = (0.4, 0.4, 0.4)
     erase: float = 0.25  # "erase": probability
-    randaugment: tuple[int, int] = (2, 9)  # "randaugment": operations, magnitude of 10
+    # "randaugment": operations, and their magnitude, of which 10 is AutoAugment's most
+    randaugment: tuple[int, int] = (2, 9)
     # "distort": rotation in degrees, scale, shear, shift in pixels
     distort: tuple[float, float, float, float] = (12.0, 0.12, 0.12, 2.5)
 
@@ -107,6 +110,7 @@ class Optim:
     # lambda of lambda / 2 |w|^2 added to the loss (adamw, lamb: decoupled)
     weight_decay: float = 0.0
     decay_all: bool = False  # also decay biases and BatchNorm's scale and offset
+    no_decay: tuple[str, ...] = ()  # layers that never decay, named as in `frozen`: "*/bn"
     bias_rate: float = 1.0  # biases learn at this multiple of the rate (AlexNet's code, Caffe: 2)
     # {"fc": 10}: these layers, named as in `frozen`, learn at this multiple of the rate
     layer_rates: dict[str, float] = field(default_factory=dict)

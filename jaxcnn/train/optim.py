@@ -22,13 +22,22 @@ Array = jax.Array
 Transformation = optax.GradientTransformation
 
 
-def is_kernel(path: tuple, leaf: Any) -> bool:
-    """True for the kernels of convolutions and linear layers, which weight decay applies to.
-
-    False for biases and the parameters of normalisation.
-    """
-    del path
+def is_kernel(leaf: Any) -> bool:
+    """True for convolution and linear kernels, false for biases and normalisation parameters."""
     return leaf.ndim > 1
+
+
+def decaying(params: Any, optim: Optim) -> Any:
+    """A tree like `params` of bools: which of them weight decay applies to.
+
+    Kernels, with `decay_all` everything, and in no case the layers that `no_decay` names. Raises
+    ConfigError for patterns that name no layer.
+    """
+    naming.check_patterns(params, optim.no_decay, "config.optim.no_decay")
+    spared = naming.frozen(params, optim.no_decay)
+    return jax.tree.map(
+        lambda leaf, spare: not spare and (optim.decay_all or is_kernel(leaf)), params, spared
+    )
 
 
 class _Count(struct.PyTreeNode):
@@ -148,10 +157,7 @@ OPTIMIZERS: dict[str, Callable[..., list[Transformation]]] = {
 def _decay(optim: Optim) -> Transformation:
     if not optim.weight_decay:
         return optax.identity()
-    applies = (lambda path, leaf: True) if optim.decay_all else is_kernel
-    return optax.add_decayed_weights(
-        optim.weight_decay, lambda params: jax.tree_util.tree_map_with_path(applies, params)
-    )
+    return optax.add_decayed_weights(optim.weight_decay, lambda params: decaying(params, optim))
 
 
 def make_optimizer(

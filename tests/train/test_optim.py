@@ -1,5 +1,7 @@
 """Optimizers against their papers' update written in NumPy."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,6 +74,29 @@ def test_decay_all_and_bias_rate():
     np.testing.assert_allclose(everything, [[0.99, -1.98]], rtol=1e-6)
     twice = run(Optim(name="sgd", learning_rate=0.1, bias_rate=2.0), (1.0,))
     np.testing.assert_allclose(twice, [[0.9, -2.2]], rtol=1e-6)
+
+
+def test_no_decay_spares_layers_that_decay_all_includes():
+    """EfficientNet's code: everything decays but BatchNorm, gates' and classifier's biases too."""
+    ones = jnp.ones(3)
+    params = {
+        "block": {"bn": {"scale": ones, "bias": ones}, "se": {"bias": ones}},
+        "fc": {"kernel": jnp.ones((3, 3)), "bias": ones},
+    }
+    optim = Optim(name="sgd", learning_rate=1.0, weight_decay=0.5, decay_all=True)
+    zero = jax.tree.map(jnp.zeros_like, params)
+
+    def decayed(no_decay):
+        tx = optim_lib.make_optimizer(dataclasses.replace(optim, no_decay=no_decay), 1.0)
+        updates, _ = tx.update(zero, tx.init(params), params)
+        return jax.tree.map(lambda u: float(u.ravel()[0]), updates)
+
+    assert set(jax.tree.leaves(decayed(()))) == {-0.5}
+    found = decayed(("*/bn",))
+    assert found["block"] == {"bn": {"scale": 0.0, "bias": 0.0}, "se": {"bias": -0.5}}
+    assert found["fc"] == {"kernel": -0.5, "bias": -0.5}
+    with pytest.raises(ValueError, match=r"no layer is named by the pattern 'norm'"):
+        decayed(("norm",))
 
 
 def test_layer_rates_name_layers_and_multiply_with_the_biases():
