@@ -76,8 +76,13 @@ def captums(name: str, images: np.ndarray) -> dict[str, Call]:
     try:
         import captum.attr as attr
         import torch
+
+        library = torch.library.Library("torchvision", "FRAGMENT")
+        for operator in ("nms", "qnms"):  # its compiled operators may not fit a CPU build of torch
+            if not hasattr(torch.ops.torchvision, operator):
+                library.define(f"{operator}(Tensor dets, Tensor scores, float threshold) -> Tensor")
         import torchvision
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:
         print(f"without captum: {error}", file=sys.stderr)
         return {}
     net = torchvision.models.get_model(name, weights=None).eval()

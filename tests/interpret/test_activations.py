@@ -17,7 +17,7 @@ NODES = {
     "resnet18": (
         "resnet18",
         {
-            "relu": "relu",
+            "relu1": "relu",
             "stage1/block1": "layer1.0.relu_1",
             "stage3/block2": "layer3.1.relu_1",
         },
@@ -36,7 +36,7 @@ def test_captured_maps_are_those_of_torchvisions_feature_extractor(name):
 
     entry, nodes = NODES[name]
     reference = torch_models.build("torchvision", entry)
-    images = torch_models.images(2, 64)
+    images = torch_models.images(2, 64 if name == "resnet18" else 128)
     torch_models.calibrated_logits(reference, images)
     model, variables = create_model(name), weights.from_torch(name, reference.state_dict())
     kept = capture(model, variables, jnp.asarray(images), list(nodes))
