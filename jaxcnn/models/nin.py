@@ -38,7 +38,8 @@ VARIANTS = {
     # dropout, before the last stage.
     "nin": dict(module="NiN", dropped=(3,), window=6, ceil=True,
                 kernel_init=normal(0.05),
-                inits={"conv1": normal(0.01), "conv3": normal(0.01), "cccp8": normal(0.01)},
+                inits=FrozenDict({"conv1": normal(0.01), "conv3": normal(0.01),
+                                  "cccp8": normal(0.01)}),
                 stages=(((96, 96, 96), 11, 4, 0), ((256, 256, 256), 5, 1, 2),
                         ((384, 384, 384), 3, 1, 1), ((1024, 1024), 3, 1, 1))),
     # The authors' cuda-convnet definition for CIFAR-10. Its second pooling is a maximum; their
@@ -50,8 +51,8 @@ VARIANTS = {
     # The authors' definitions for CIFAR-100, which is CIFAR-10's with another start, SVHN, MNIST.
     "nin_cifar100": dict(module="NiN", input_shape=(32, 32, 3), num_classes=100, dropped=(1, 2),
                          window=8, ceil=True, kernel_init=normal(0.05),
-                         inits={"conv1": normal(0.001), "cccp1": normal(0.01),
-                                "cccp2": normal(0.01)},
+                         inits=FrozenDict({"conv1": normal(0.001), "cccp1": normal(0.01),
+                                           "cccp2": normal(0.01)}),
                          stages=(((192, 160, 96), 5, 1, 2), ((192, 192, 192), 5, 1, 2),
                                  ((192, 192), 3, 1, 1))),
     "nin_svhn": dict(module="NiN", input_shape=(32, 32, 3), num_classes=10, dropped=(1, 2),
