@@ -115,3 +115,17 @@ def slide(x, layers, params):
 def count(tree):
     """Number of parameters in a tree."""
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def close(found, expected, limit=1e-5):
+    """Asserts that arrays agree to `limit` of the largest expected value (or of 1)."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= limit * max(1.0, np.abs(expected).max())
+
+
+def without_biases(variables):
+    """The variables with every bias set to zero."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, x: np.zeros_like(x) if path[-1].key == "bias" else x, variables
+    )

@@ -1,0 +1,168 @@
+"""The maps inside a network, by the path of the layer: captured, or with the gradient that reaches
+them.
+
+A layer's path is the one of its parameters, "stage1/block2/conv1". Pooling, normalisation and
+activations are modules without parameters and have paths too ("pool5", "relu5_3"); `features` is
+the last map before the head.
+"""
+
+import collections
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+
+from jaxcnn.errors import ConfigError, did_you_mean
+
+Array = jax.Array
+# What is explained: a class for each image [B], or a function of the logits [B, K] -> [B].
+Targets = Array | Sequence[int] | Callable[[Array], Array]
+
+FEATURES = "features"  # the path of the map that the head reads, in every family
+
+
+def layer_shapes(model: nn.Module, variables: Any, shape: Sequence[int]) -> dict[str, tuple]:
+    """{path: shape of the output [B, ...]} of every module of `model` for images of `shape` [B, H,
+    W, C], in order.
+
+    Nothing is computed. Modules that give no single array (or several calls of one module) are left
+    out.
+    """
+    shapes: dict[str, tuple] = {}
+    calls: collections.Counter[str] = collections.Counter()
+
+    def record(
+        method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext
+    ) -> Any:
+        output = method(*args, **kwargs)
+        path = "/".join(context.module.path)
+        if path and context.method_name == "__call__" and hasattr(output, "shape"):
+            shapes[path] = tuple(output.shape)
+            calls[path] += 1
+        return output
+
+    images = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
+    with nn.intercept_methods(record):
+        jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    return {path: shape for path, shape in shapes.items() if calls[path] == 1}
+
+
+def check_layer(shapes: dict[str, tuple], layer: str) -> str:
+    """`layer`; raises ConfigError, naming the nearest and those that there are, where it is none of
+    `shapes`."""
+    if layer not in shapes:
+        raise ConfigError(
+            f"there is no layer {layer!r}{did_you_mean(layer, shapes)}; there are {', '.join(shapes)}"
+        )
+    return layer
+
+
+def default_layer(model: nn.Module, variables: Any, shape: Sequence[int]) -> str:
+    """The layer whose map methods explain where none is named: the map that the head reads.
+
+    Where that map is a pooled one (AlexNet, VGG) it still has positions; the last pooling is its
+    output.
+    """
+    return check_layer(layer_shapes(model, variables, shape), FEATURES)
+
+
+def capture(model: nn.Module, variables: Any, images: Array, layers: Sequence[str]) -> dict:
+    """{path: output [B, ...]} of `layers` for normalised images [B, H, W, C], and {"logits": [B,
+    K]}.
+
+    Raises ConfigError for a layer that the network does not have.
+    """
+    shapes = layer_shapes(model, variables, images.shape)
+    for layer in layers:
+        check_layer(shapes, layer)
+    return _captured(model, tuple(layers), variables, images)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _captured(model: nn.Module, layers: tuple[str, ...], variables: Any, images: Array) -> dict:
+    def wanted(module: nn.Module, method: str) -> bool:
+        return method == "__call__" and "/".join(module.path) in layers
+
+    logits, kept = model.apply(
+        variables, images, train=False, capture_intermediates=wanted, mutable=["intermediates"]
+    )
+    flat = flatten_dict(kept.get("intermediates", {}), sep="/")
+    maps = {path.removesuffix("/__call__"): calls[0] for path, calls in flat.items()}
+    return maps | {"logits": logits}
+
+
+def target_scores(logits: Array, targets: Targets) -> Array:
+    """What is explained of logits [B, K] -> [B]: the logit of each image's class, or what the
+    function says."""
+    if callable(targets):
+        return targets(logits)
+    classes = jnp.asarray(targets)
+    return jnp.take_along_axis(logits, classes[:, None], axis=1)[:, 0]
+
+
+def intercepted(layer: str, change: Callable[[Array], Array]) -> Callable[..., Any]:
+    """An interceptor for `nn.intercept_methods` that passes the output of `layer` through
+    `change`."""
+
+    def run(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
+        output = method(*args, **kwargs)
+        called = context.method_name == "__call__"
+        if called and "/".join(context.module.path) == layer:
+            return change(output)
+        return output
+
+    return run
+
+
+def with_layer_changed(
+    model: nn.Module, variables: Any, images: Array, layer: str, change: Callable[[Array], Array]
+) -> Array:
+    """Logits [B, K] of `model` when the output of `layer` is passed through `change`."""
+    with nn.intercept_methods(intercepted(layer, change)):
+        return model.apply(variables, images, train=False)  # type: ignore[return-value]
+
+
+def gradient_at(
+    model: nn.Module, variables: Any, images: Array, layer: str, targets: Targets
+) -> tuple[Array, Array]:
+    """(activation, gradient) of `layer`, each [B, ...]: the gradient of each image's target score
+    by its activation.
+
+    Both come from one forward and one backward pass. Normalised images [B, H, W, C]; `targets` as
+    in `target_scores`. Raises ConfigError for a layer that the network does not have.
+    """
+    shape = layer_shapes(model, variables, images.shape)
+    check_layer(shape, layer)
+    function = targets if callable(targets) else None
+    classes = None if callable(targets) else jnp.asarray(targets)
+    return _gradient_at(model, layer, function, variables, images, classes)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _gradient_at(
+    model: nn.Module,
+    layer: str,
+    function: Callable | None,
+    variables: Any,
+    images: Array,
+    classes: Array | None,
+) -> tuple[Array, Array]:
+    def score(zero: Array | None) -> tuple[Array, Array]:
+        kept = []
+
+        def keep(output: Array) -> Array:
+            kept.append(output)
+            return output if zero is None else output + zero
+
+        logits = with_layer_changed(model, variables, images, layer, keep)
+        return jnp.sum(target_scores(logits, function or classes)), kept[0]
+
+    zero = jax.eval_shape(lambda: score(None)[1])
+    zero = jnp.zeros(zero.shape, zero.dtype)
+    # Images do not see each other in evaluation, so the gradient of the sum is each image's own.
+    gradient, activation = jax.grad(score, has_aux=True)(zero)
+    return activation, gradient

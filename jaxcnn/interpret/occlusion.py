@@ -1,0 +1,119 @@
+"""Occlusion (Zeiler & Fergus 2014, section 4.2): what the network says while a grey square hides
+part of the image."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.errors import ConfigError
+from jaxcnn.interpret.activations import capture, check_layer, intercepted, layer_shapes
+
+Array = jax.Array
+AT_ONCE = 16  # positions of the square in one batch
+
+
+class Occlusion(NamedTuple):
+    """Maps over positions of the square: row i has its top at `tops[i]`, column j its left at
+    `lefts[j]`, in pixels."""
+
+    probability: np.ndarray  # [B, n, m] of the class that is asked for
+    label: np.ndarray  # [B, n, m]: the most probable class
+    activity: (
+        np.ndarray | None
+    )  # [B, n, m]: the sum of the layer's map that is strongest without the square
+    tops: np.ndarray
+    lefts: np.ndarray
+    size: int
+
+
+def occlusion(
+    model: nn.Module,
+    variables: Any,
+    images: Array,
+    classes: Array,
+    *,
+    size: int,
+    stride: int,
+    fill: float = 0.0,
+    layer: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> Occlusion:
+    """What `model` gives for normalised images [B, H, W, C] with a square of `size` pixels set to
+    `fill` (0: mean colour).
+
+    The square moves by `stride` pixels over all places inside the image. With `layer` the sum of
+    that layer's strongest map is recorded too (figure 7 b). Raises ConfigError for a square that
+    does not fit.
+    """
+    height, width = images.shape[1:3]
+    if not 1 <= size <= min(height, width) or stride < 1:
+        raise ConfigError(
+            f"a square of {size} pixels moved by {stride} does not fit an image of {height}x{width}; "
+            "size and stride are at least 1 and the square lies inside the image"
+        )
+    tops, lefts = (np.arange(0, side - size + 1, stride) for side in (height, width))
+    places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
+    strongest = None
+    if layer:
+        check_layer(layer_shapes(model, variables, images.shape), layer)
+        maps = capture(model, variables, images, [layer])[layer]
+        strongest = jnp.argmax(jnp.sum(maps, axis=(1, 2)), axis=-1)  # [B]
+    chunks = []
+    for start in range(0, len(places), AT_ONCE):
+        some = jnp.asarray(np.resize(places[start : start + AT_ONCE], (AT_ONCE, 2)))
+        values = _hidden(model, layer, size, variables, images, classes, strongest, some, fill)
+        chunks.append(jax.device_get(values))
+        if progress:
+            progress(min(len(places), start + AT_ONCE), len(places))
+
+    def on_grid(name: str) -> np.ndarray:
+        rows = np.concatenate([chunk[name] for chunk in chunks])[: len(places)]  # [n m, B]
+        return rows.T.reshape(len(images), len(tops), len(lefts))
+
+    activity = on_grid("activity") if layer else None
+    return Occlusion(on_grid("probability"), on_grid("label"), activity, tops, lefts, size)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _hidden(
+    model: nn.Module,
+    layer: str,
+    size: int,
+    variables: Any,
+    images: Array,
+    classes: Array,
+    strongest: Array | None,
+    places: Array,
+    fill: float,
+) -> dict[str, Array]:
+    """{probability, label and, with a layer, activity: [P, B]} with the square at each of `places`
+    [P, 2]."""
+    rows, columns = (jnp.arange(side) for side in images.shape[1:3])
+
+    def one(place: Array) -> dict[str, Array]:
+        top, left = place
+        inside_rows = (rows >= top) & (rows < top + size)
+        inside = inside_rows[:, None] & ((columns >= left) & (columns < left + size))[None, :]
+        hidden = jnp.where(inside[None, :, :, None], fill, images)
+        kept: list[Array] = []
+
+        def keep(output: Array) -> Array:
+            kept.append(output)
+            return output
+
+        with nn.intercept_methods(intercepted(layer, keep)):
+            logits: Any = model.apply(variables, hidden, train=False)
+        shares = jax.nn.softmax(logits)
+        probability = jnp.take_along_axis(shares, jnp.asarray(classes)[:, None], axis=1)[:, 0]
+        seen = {"probability": probability, "label": jnp.argmax(logits, axis=1)}
+        if strongest is not None:
+            sums = jnp.sum(kept[0], axis=(1, 2))  # [B, C]
+            seen["activity"] = jnp.take_along_axis(sums, strongest[:, None], axis=1)[:, 0]
+        return seen
+
+    return jax.lax.map(one, places)
