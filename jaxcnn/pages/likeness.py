@@ -1,0 +1,146 @@
+"""What the network takes for alike: a map of the test set, and near-duplicates in the training set."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcnn.data.images.views import eval_view
+from jaxcnn.data.sources.open import open_source
+from jaxcnn.errors import JaxcnnError
+from jaxcnn.interpret.retrieval import Table, embed, features, nearest
+from jaxcnn.pages.images import data_uri
+from jaxcnn.pages.subject import Subject
+
+POINTS = 1500  # images of the map
+THUMBNAILS = 320
+CELLS = 26  # thumbnails lie on a grid of so many columns and rows, so that none hides another
+SIDE = 28  # pixels of a thumbnail's picture
+PAIRS = 12  # near-duplicates shown
+
+
+class Dot(NamedTuple):
+    """An image of the map: its place in [0, 1000], and its picture where it has one."""
+
+    x: float
+    y: float
+    label: int
+    name: str
+    wrong: bool
+    picture: str
+
+
+class Pair(NamedTuple):
+    """A test image and the training image nearest to it."""
+
+    test: str
+    train: str
+    test_name: str
+    train_name: str
+    distance: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """The map of the test set, and the nearest pairs; `pairs_note` says why there are none."""
+
+    layer: str
+    count: int
+    dots: list[Dot]
+    pairs: list[Pair]
+    pairs_note: str
+    typical: float  # the median distance between a test image and its nearest training image
+    close: int  # test images nearer than a tenth of that
+
+
+def likeness(subject: Subject, *, train_images: int) -> Likeness:
+    """Features of the split, its map, and near-duplicates in the training set.
+
+    Near-duplicates are looked for where the training set has at most `train_images` images.
+    """
+    table = features(subject.workdir, subject.data, subject.result.split)
+    pairs, note, typical, close = _pairs(subject, table, train_images)
+    return Likeness(
+        layer=table.layer,
+        count=len(table.labels),
+        dots=_dots(subject, table),
+        pairs=pairs,
+        pairs_note=note,
+        typical=typical,
+        close=close,
+    )
+
+
+def _dots(subject: Subject, table: Table) -> list[Dot]:
+    """The images in the plane by t-SNE, thumbnails for as many as have room."""
+    count = len(table.labels)
+    rows = np.linspace(0, count - 1, min(POINTS, count)).astype(int)
+    points = embed(np.asarray(table.features[rows]), "tsne" if len(rows) > 30 else "pca")
+    low, high = points.min(axis=0), points.max(axis=0)
+    places = 20 + 960 * (points - low) / np.maximum(high - low, 1e-9)  # [n, 2]
+    predicted = subject.result.predictions.log_probabilities.argmax(axis=1)
+    by_record = dict(zip(subject.result.predictions.records.tolist(), predicted, strict=True))
+    shown = _room(places)
+    views = _views(subject, table.records[rows[shown]])
+    pictures = dict(zip(shown, views, strict=True))
+    names, dots = subject.class_names, []
+    for i, row in enumerate(rows):
+        label = int(table.labels[row])
+        answer = int(by_record.get(int(table.records[row]), label))
+        wrong = answer != label
+        name = names[label] + (f", taken for {names[answer]}" if wrong else "")
+        picture = data_uri(pictures[i], side=SIDE) if i in pictures else ""
+        x, y = (float(v) for v in places[i])
+        dots.append(Dot(round(x, 1), round(y, 1), label, name, wrong, picture))
+    return sorted(dots, key=lambda dot: bool(dot.picture))  # pictures lie above plain dots
+
+
+def _room(places: np.ndarray) -> list[int]:
+    """The first image of each cell of a grid, at most THUMBNAILS of them."""
+    taken: dict[tuple[int, int], int] = {}
+    for i, (x, y) in enumerate(places):
+        taken.setdefault((int(x * CELLS / 1000), int(y * CELLS / 1000)), i)
+    return sorted(taken.values())[:THUMBNAILS]
+
+
+def _views(subject: Subject, records: np.ndarray) -> list[np.ndarray]:
+    source, preprocess = subject.result.predictions.source, subject.viewer.preprocess
+    assert source is not None
+    examples = source.fetch(records)
+    return [eval_view(e.image, preprocess, e.key, upright=source.upright) for e in examples]
+
+
+def _pairs(
+    subject: Subject, table: Table, train_images: int
+) -> tuple[list[Pair], str, float, int]:
+    """(the nearest pairs, why there are none, median distance, how many are far below it)."""
+    data = subject.data
+    if not subject.config or data.name != subject.config["data"]["name"]:
+        return [], "These weights come without their training images.", 0.0, 0
+    split = data.train_split
+    try:
+        source = open_source(data, split)
+    except JaxcnnError as error:
+        return [], f"The training images are not here: {error}.", 0.0, 0
+    if len(source) > train_images:
+        note = f"Not looked for: the training set has {len(source):,} images; this report was asked "
+        return [], note + f"to compare at most {train_images:,} (--train-images).", 0.0, 0
+    known = features(subject.workdir, data, split)
+    found = nearest(known.features, np.asarray(table.features), 1)
+    distance = found.distance[:, 0]
+    typical = float(np.median(distance))
+    order = np.argsort(distance, kind="stable")[:PAIRS]
+    preprocess, names = subject.viewer.preprocess, subject.class_names
+    tests = _views(subject, table.records[order])
+    examples = source.fetch(known.records[found.index[order, 0]])
+    pairs = [
+        Pair(
+            test=data_uri(view, side=96),
+            train=data_uri(eval_view(e.image, preprocess, e.key, upright=source.upright), side=96),
+            test_name=names[int(table.labels[row])],
+            train_name=names[int(e.label)],
+            distance=float(distance[row]),
+        )
+        for row, view, e in zip(order, tests, examples, strict=True)
+    ]
+    return pairs, "", typical, int((distance < 0.1 * typical).sum())
