@@ -54,7 +54,9 @@ def themed(svg: str, title: str) -> str:
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     prefix = f"c{next(_numbers)}-"  # names must differ between the charts of a page
     body = re.sub(r'\bid="', f'id="{prefix}', body)
-    body = body.replace('xlink:href="#', f'xlink:href="#{prefix}').replace("url(#", f"url(#{prefix}")
+    body = body.replace('xlink:href="#', f'xlink:href="#{prefix}').replace(
+        "url(#", f"url(#{prefix}"
+    )
     for colour, variable in _VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px var(--sans)", body)
@@ -69,26 +71,28 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-def curves(panels: dict[str, dict[str, Curve]]) -> str:
-    """Panels side by side, {y label: {name: curve}}, over epochs; "test" curves are the second."""
-    drawn, axes = figure(4.3 * len(panels), 3.1, 1, len(panels))
-    for ax, (label, lines) in zip(axes[0], panels.items(), strict=True):
-        styles = itertools.cycle(["-", "--"])
-        for name, curve in lines.items():
-            colour = SECOND if "test" in name else FIRST
-            style = next(styles) if len(lines) > 2 else "-"
-            marker = "o" if len(curve.epochs) <= FEW else ""
-            ax.plot(
-                curve.epochs, curve.values, style, color=colour, label=literal(name), marker=marker,
-                markersize=3.5, linewidth=1.6,
-            )  # fmt: skip
-        _scale(ax, lines)
-        ax.set_xlabel("epoch", color=INK)
-        ax.set_ylabel(label, color=INK)
-        ax.set_xlim(left=0)
-        ax.grid(True, color=FAINT, linewidth=0.6)
-        ax.legend(frameon=False, labelcolor=INK, fontsize=9)
-    return to_svg(drawn, f"Curves over epochs: {', '.join(panels)}")
+def curves(label: str, lines: dict[str, Curve]) -> str:
+    """Curves by name over epochs; names with "test" have the second colour, with " B" are dashed."""
+    drawn, axes = figure(4.6, 3.2)
+    ax = axes[0, 0]
+    for name, curve in lines.items():
+        ax.plot(
+            curve.epochs,
+            curve.values,
+            "--" if name.endswith(" B") else "-",
+            color=SECOND if "test" in name else FIRST,
+            label=literal(name),
+            marker="o" if len(curve.epochs) <= FEW else "",
+            markersize=3.5,
+            linewidth=1.6,
+        )
+    _scale(ax, lines)
+    ax.set_xlabel("epoch", color=INK)
+    ax.set_ylabel(label, color=INK)
+    ax.set_xlim(left=0)
+    ax.grid(True, color=FAINT, linewidth=0.6)
+    ax.legend(frameon=False, labelcolor=INK, fontsize=9)
+    return to_svg(drawn, f"{label} over epochs")
 
 
 def _scale(ax: Any, lines: dict[str, Curve]) -> None:
@@ -106,6 +110,8 @@ def _scale(ax: Any, lines: dict[str, Curve]) -> None:
 
 def reliability(calibration: Calibration) -> str:
     """Share right against confidence with 95 % intervals, above the number of images a bin."""
+    from matplotlib.ticker import FuncFormatter
+
     counts = calibration.counts
     filled, width = counts > 0, 1 / len(counts)
     edges = np.arange(len(counts)) * width
@@ -123,6 +129,7 @@ def reliability(calibration: Calibration) -> str:
     upper.grid(True, color=FAINT, linewidth=0.6)
     lower.bar(edges, counts, 0.86 * width, align="edge", color=FIRST, alpha=0.55)
     lower.set_yscale("symlog", linthresh=1)
+    lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     lower.set_ylim(0, 3 * max(int(counts.max()), 1))
     lower.set_ylabel("images", color=INK)
     lower.set_xlabel("confidence: probability of the predicted class", color=INK)

@@ -8,7 +8,9 @@ import numpy as np
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import JaxcnnError
+from jaxcnn.interpret.activations import FEATURES, layer_shapes
 from jaxcnn.interpret.retrieval import Table, embed, features, nearest
+from jaxcnn.interpret.viewer import Viewer
 from jaxcnn.pages.images import data_uri
 from jaxcnn.pages.subject import Subject
 
@@ -58,7 +60,8 @@ def likeness(subject: Subject, *, train_images: int) -> Likeness:
 
     Near-duplicates are looked for where the training set has at most `train_images` images.
     """
-    table = features(subject.workdir, subject.data, subject.result.split)
+    layer = last_hidden(subject.viewer)
+    table = features(subject.workdir, subject.data, subject.result.split, layer=layer)
     pairs, note, typical, close = _pairs(subject, table, train_images)
     return Likeness(
         layer=table.layer,
@@ -69,6 +72,20 @@ def likeness(subject: Subject, *, train_images: int) -> Likeness:
         typical=typical,
         close=close,
     )
+
+
+def last_hidden(viewer: Viewer) -> str:
+    """The layer whose features compare images: the last hidden vector, else the head's map.
+
+    Networks with fully connected layers have such a vector (AlexNet's fc7 in figure 4); the map of
+    the others is averaged over its positions.
+    """
+    shapes = layer_shapes(viewer.model, viewer.variables, (1, *viewer.shape))
+    paths = list(shapes)
+    behind = paths[paths.index(FEATURES) + 1 :] if FEATURES in paths else paths
+    classes = len(viewer.class_names)
+    vectors = [path for path in behind if len(shapes[path]) == 2 and shapes[path][1] != classes]
+    return vectors[-1] if vectors else FEATURES
 
 
 def _dots(subject: Subject, table: Table) -> list[Dot]:
@@ -110,9 +127,7 @@ def _views(subject: Subject, records: np.ndarray) -> list[np.ndarray]:
     return [eval_view(e.image, preprocess, e.key, upright=source.upright) for e in examples]
 
 
-def _pairs(
-    subject: Subject, table: Table, train_images: int
-) -> tuple[list[Pair], str, float, int]:
+def _pairs(subject: Subject, table: Table, train_images: int) -> tuple[list[Pair], str, float, int]:
     """(the nearest pairs, why there are none, median distance, how many are far below it)."""
     data = subject.data
     if not subject.config or data.name != subject.config["data"]["name"]:
@@ -123,9 +138,11 @@ def _pairs(
     except JaxcnnError as error:
         return [], f"The training images are not here: {error}.", 0.0, 0
     if len(source) > train_images:
-        note = f"Not looked for: the training set has {len(source):,} images; this report was asked "
+        note = (
+            f"Not looked for: the training set has {len(source):,} images; this report was asked "
+        )
         return [], note + f"to compare at most {train_images:,} (--train-images).", 0.0, 0
-    known = features(subject.workdir, data, split)
+    known = features(subject.workdir, data, split, layer=table.layer)
     found = nearest(known.features, np.asarray(table.features), 1)
     distance = found.distance[:, 0]
     typical = float(np.median(distance))

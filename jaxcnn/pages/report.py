@@ -135,7 +135,7 @@ def single(subject: Subject, train_images: int) -> dict[str, Any]:
         "recipe": recipe,
         "stated": stated(subject.result.model, subject.result.dataset),
         "interval": error_interval(subject),
-        "curves": markup(curves([subject])),
+        "curves": curves([subject]),
         "confusion": confusion(subject),
         "reliability": markup(charts.reliability(subject.result.calibration)),
         "worst": worst_classes(subject),
@@ -163,7 +163,7 @@ def pair(first: Subject, second: Subject) -> dict[str, Any]:
         "cards": cards,
         "total": total,
         "classes": compare.class_changes(first, second),
-        "curves": markup(curves([first, second])),
+        "curves": curves([first, second]),
         "digests": [repeat.weights_digest(subject) for subject in (first, second)],
         "versions": [repeat.versions(subject) for subject in (first, second)],
         "checkpoints": [repeat.checkpoint_of(subject) for subject in (first, second)],
@@ -189,8 +189,8 @@ def error_interval(subject: Subject) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def curves(subjects: Sequence[Subject]) -> str:
-    """Loss and top-1 error of training and test over epochs; "" without metrics."""
+def curves(subjects: Sequence[Subject]) -> list[Any]:
+    """Charts of loss and top-1 error of training and test over epochs; [] without metrics."""
     panels: dict[str, dict[str, Any]] = {"loss": {}, "top-1 error, %": {}}
     for place, subject in enumerate(subjects):
         tag = f" {'AB'[place]}" if len(subjects) > 1 else ""
@@ -202,7 +202,9 @@ def curves(subjects: Sequence[Subject]) -> str:
                 panels["loss"][split + tag] = loss
             if len(top1.epochs):
                 panels["top-1 error, %"][split + tag] = top1.error()
-    return charts.curves(panels) if all(panels.values()) else ""
+    if not all(panels.values()):
+        return []
+    return [markup(charts.curves(label, lines)) for label, lines in panels.items()]
 
 
 def confusion(subject: Subject) -> dict[str, Any]:
@@ -229,8 +231,12 @@ def worst_classes(subject: Subject) -> list[dict[str, Any]]:
         low, high = interval(shares[k : k + 1], images[k : k + 1])
         rows.append(
             {
-                "name": names[k], "share": float(shares[k]), "images": int(images[k]),
-                "low": float(low[0]), "high": float(high[0]), "mistaken": mistaken,
+                "name": names[k],
+                "share": float(shares[k]),
+                "images": int(images[k]),
+                "low": float(low[0]),
+                "high": float(high[0]),
+                "mistaken": mistaken,
             }  # fmt: skip
         )
     return rows

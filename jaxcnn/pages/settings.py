@@ -46,9 +46,7 @@ def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, An
     Configs that an older version stored lack newer settings.
     """
     found = differences(old, new)
-    return {
-        name: pair for name, pair in found.items() if name not in SILENT and None not in pair
-    }
+    return {name: pair for name, pair in found.items() if name not in SILENT and None not in pair}
 
 
 def _recipes(path: pathlib.Path) -> list[tuple[str, Config]]:
@@ -61,6 +59,13 @@ def _recipes(path: pathlib.Path) -> list[tuple[str, Config]]:
         return []
 
 
+def _optimizer(optim: dict[str, Any]) -> str:
+    name, momentum = optim.get("name"), optim.get("momentum")
+    if name == "momentum":
+        return f"SGD with momentum {momentum}"
+    return f"{name}, momentum {momentum}" if name in ("caffe", "nesterov", "rmsprop") else str(name)
+
+
 def main_settings(config: dict[str, Any]) -> list[tuple[str, str]]:
     """[(what, value)] of the settings that a reader asks for first, in plain words."""
     data, optim = config.get("data", {}), config.get("optim", {})
@@ -70,7 +75,7 @@ def main_settings(config: dict[str, Any]) -> list[tuple[str, str]]:
         ("network", " ".join(filter(None, [config.get("model"), config.get("model_args")]))),
         ("training images", f"{data.get('name')}, split {data.get('train_split')}"),
         ("augmentation", ", ".join(data.get("augment") or []) or "none"),
-        ("optimizer", f"{optim.get('name')}, momentum {optim.get('momentum')}"),
+        ("optimizer", _optimizer(optim)),
         ("learning rate", f"{optim.get('learning_rate')}, schedule {optim.get('schedule')}"),
         ("weight decay", str(optim.get("weight_decay"))),
         ("loss", str(optim.get("loss")) + (f", label smoothing {smoothing}" if smoothing else "")),
