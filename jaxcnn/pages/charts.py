@@ -1,4 +1,4 @@
-"""Charts as SVG inside a page: text stays text, and colours follow the page's light or dark style."""
+"""Charts as SVG inside a page: text stays text, and colours follow the page's style."""
 
 import io
 import itertools
@@ -72,7 +72,7 @@ def _escaped(text: str) -> str:
 
 
 def curves(label: str, lines: dict[str, Curve]) -> str:
-    """Curves by name over epochs; names with "test" have the second colour, with " B" are dashed."""
+    """Curves by name over epochs: of a name with "test" in the second colour, with " B" dashed."""
     drawn, axes = figure(4.6, 3.2)
     ax = axes[0, 0]
     for name, curve in lines.items():

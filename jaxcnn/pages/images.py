@@ -10,9 +10,9 @@ HEAT = np.array([235, 94, 40], np.float32)  # the colour of class maps, RGB
 
 
 def data_uri(image: np.ndarray, *, side: int = 0, kind: str = "jpeg") -> str:
-    """An image uint8 [H, W, 1, 3 or 4 (opacity)] as a data URI, its longer side brought to `side` pixels.
+    """An image uint8 [H, W, 1, 3 or 4 (opacity)] as a data URI.
 
-    Images that grow keep their pixels sharp. `side` 0 leaves the size.
+    Its longer side is brought to `side` pixels, 0 leaves it. Images that grow keep pixels sharp.
     """
     height, width = image.shape[:2]
     scale = side / max(height, width) if side else 1.0

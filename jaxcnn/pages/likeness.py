@@ -1,4 +1,4 @@
-"""What the network takes for alike: a map of the test set, and near-duplicates in the training set."""
+"""What the network takes for alike: a map of the test set, and near-duplicates in training."""
 
 import dataclasses
 from typing import NamedTuple

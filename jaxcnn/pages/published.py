@@ -15,6 +15,7 @@ class Stated(NamedTuple):
 VALIDATION = "ILSVRC 2012 validation set"
 CIFAR, MNIST = "CIFAR-10 test set", "MNIST test set"
 TEN, ONE, DENSE = "ten crops", "one crop", "dense, one scale, S = 256"
+LENET = "LeCun et al. 1998, section III"
 ALEXNET = "Krizhevsky et al. 2012, table 2"
 ZFNET = "Zeiler & Fergus 2014, tables 2 and 3"
 VGG = "Simonyan & Zisserman 2015, table 3"
@@ -41,7 +42,8 @@ _IMAGENET = {
     "vgg19":               [Stated("27.3", "9.0", DENSE, VGG)],
     "vgg16_bn":            [Stated("26.6", "8.5", ONE, "torchvision's weights")],
     "vgg19_bn":            [Stated("25.8", "8.2", ONE, "torchvision's weights")],
-    "googlenet":           [Stated("", "10.07", ONE, GOOGLENET), Stated("", "9.15", TEN, GOOGLENET)],
+    "googlenet":           [Stated("", "10.07", ONE, GOOGLENET),
+                            Stated("", "9.15", TEN, GOOGLENET)],
     "googlenet_bn":        [Stated("30.2", "10.5", ONE, "torchvision's weights")],
     "bn_inception":        [Stated("25.2", "7.8", ONE, "Ioffe & Szegedy 2015, section 4.2")],
     "inception_v3":        [Stated("21.2", "5.6", ONE, INCEPTION_V4)],
@@ -78,8 +80,8 @@ _CIFAR10 = {
     "resnet110":           [Stated("6.43", "", "best of five runs", RESNET_CIFAR)],
 }
 _MNIST = {
-    "lenet5":              [Stated("0.95", "", "without distortions", "LeCun et al. 1998, section III"),
-                            Stated("0.8", "", "with distortions", "LeCun et al. 1998, section III")],
+    "lenet5":              [Stated("0.95", "", "without distortions", LENET),
+                            Stated("0.8", "", "with distortions", LENET)],
 }
 # fmt: on
 

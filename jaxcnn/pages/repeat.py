@@ -35,7 +35,7 @@ def _override(name: str, value: Any) -> str:
 
 
 def weights_digest(subject: Subject) -> str:
-    """SHA-256 of the parameters that were evaluated; a finished run notes the same in its metrics."""
+    """SHA-256 of the parameters that were evaluated, as a finished run notes it in its metrics."""
     return digest(subject.viewer.variables["params"])
 
 

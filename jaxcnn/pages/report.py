@@ -82,7 +82,7 @@ def write_report(
 
 
 def automatic(workdir: str | pathlib.Path, result: Evaluation | None = None) -> list[pathlib.Path]:
-    """The report that a finished run or evaluation writes by itself into `workdir`: its path, or [].
+    """Writes the report of a finished run or evaluation into `workdir`; returns [its path], or [].
 
     It is an addition: what goes wrong is said in a line, and fails nothing. A run of several
     processes writes none, since it ends before all of them could evaluate again.
@@ -229,14 +229,6 @@ def worst_classes(subject: Subject) -> list[dict[str, Any]]:
         others[k] = 0
         mistaken = [(names[j], int(others[j])) for j in np.argsort(-others)[:3] if others[j]]
         low, high = interval(shares[k : k + 1], images[k : k + 1])
-        rows.append(
-            {
-                "name": names[k],
-                "share": float(shares[k]),
-                "images": int(images[k]),
-                "low": float(low[0]),
-                "high": float(high[0]),
-                "mistaken": mistaken,
-            }  # fmt: skip
-        )
+        row = {"name": names[k], "share": float(shares[k]), "images": int(images[k])}
+        rows.append(row | {"low": float(low[0]), "high": float(high[0]), "mistaken": mistaken})
     return rows

@@ -11,8 +11,8 @@ CONFIGS = pathlib.Path(__file__).parents[2] / "configs"  # beside the package in
 # Settings that change where things lie or how they are shown, but nothing that is learned.
 SILENT = (
     "data.data_dir", "data.threads", "data.prefetch", "data.resident", "data.resident_mib",
-    "data.eval_batch_size", "tensorboard", "log_every", "keep", "stall_seconds", "steps_per_dispatch",
-    "checkpoint_every", "checkpoint_seconds", "init_from", "pages",
+    "data.eval_batch_size", "tensorboard", "log_every", "keep", "stall_seconds",
+    "steps_per_dispatch", "checkpoint_every", "checkpoint_seconds",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from jaxcnn.weights.labels import readable
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A network with its evaluation; `rows` are those of its metrics.jsonl, [] of imported weights."""
+    """A network with its evaluation; `rows` are its metrics.jsonl, [] of imported weights."""
 
     workdir: pathlib.Path
     viewer: Viewer
