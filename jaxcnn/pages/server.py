@@ -72,7 +72,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version, sys_version = "jaxcnn", ""
     timeout = 30  # seconds of silence after which a connection is closed
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's names)
+    def do_GET(self) -> None:
         """The page's files, and answers about an image that was sent before."""
         answers = {
             "/api/about": self._about,
@@ -82,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         self._answer(answers)
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """An image, in the body as it is."""
         self._answer({"/api/classify": self._classify})
 
