@@ -68,7 +68,7 @@ def _model(folder: pathlib.Path, place: int, workdir: str, best: bool) -> dict[s
     viewer, source = Viewer(workdir, best=best), bundle.load(workdir, best)
     _check(viewer, workdir)
     bias = class_bias(viewer)
-    outputs = ("logits", "class_map") if bias else ("logits",)
+    outputs = ("class_map",) if bias else ("logits",)  # the map's mean is the logits
     name = f"network{place}"
     onnx_file.export_onnx(source, folder / name, Form(takes="pixels", outputs=outputs))
     (folder / name / "model.onnx").replace(folder / f"{name}.onnx")

@@ -9,7 +9,7 @@ const PIXELS = 2 ** 26; // of an image that is decoded
 const LONGEST = 16; // long side over short side above which the ends are left out
 const TOP = 5;
 const sessions = new Map();
-const views = new Map(); // the newest image of each model: {view, class_map}
+const views = new Map(); // the newest image of each model: {name, view, map}
 let serial = 0;
 
 const bytesOf = async (address) => {
@@ -40,13 +40,20 @@ export async function about() {
   return response.json();
 }
 
-// Uint8 views of the model's size, one after another -> {logits, class_map}.
-async function run(model, views_) {
+// A view's pixels -> {logits [K], map}; the map is null where the network has none.
+async function run(model, data) {
   const { image_size: side, channels } = model.preprocessing;
-  const data = new Uint8Array(views_.length * side * side * channels);
-  views_.forEach((view, i) => data.set(view, i * side * side * channels));
-  const images = new ort.Tensor("uint8", data, [views_.length, side, side, channels]);
-  return (await session(model)).run({ images });
+  const images = new ort.Tensor("uint8", data, [1, side, side, channels]);
+  const found = await (await session(model)).run({ images });
+  if (!found.class_map) return { logits: found.logits.data, map: null };
+  return { logits: meanOf(found.class_map), map: found.class_map };
+}
+
+// Logits [K] of a class map [1, h, w, K]: its mean over the positions.
+function meanOf({ data, dims: [, height, width, classes] }) {
+  const logits = new Float64Array(classes);
+  data.forEach((value, i) => { logits[i % classes] += value / (height * width); });
+  return logits;
 }
 
 function softmax(logits) {
@@ -59,11 +66,11 @@ function softmax(logits) {
 export async function classify(model, blob) {
   const image = await decoded(blob, model.preprocessing.channels);
   const view = evalView(image, model.preprocessing);
-  const { logits, class_map: map } = await run(model, [view.data]);
-  const probabilities = softmax(logits.data);
+  const { logits, map: found } = await run(model, view.data);
+  const probabilities = softmax(logits);
   const order = probabilities.map((_, k) => k).sort((a, b) => probabilities[b] - probabilities[a]);
   const name = String(++serial);
-  views.set(model.file, { name, view, map });
+  views.set(model.file, { name, view, map: found });
   const top = order.slice(0, TOP).map((k) => answerOf(model, k, probabilities));
   return { image: name, view: shown(view), top };
 }
@@ -128,8 +135,8 @@ export async function occlude(model, image, number, { top, left, side }) {
   for (let y = top; y < top + side; y++) {
     for (let x = left; x < left + side; x++) data.set(model.fill, (y * view.width + x) * view.channels);
   }
-  const { logits } = await run(model, [data]);
-  const probabilities = softmax(logits.data);
+  const { logits } = await run(model, data);
+  const probabilities = softmax(logits);
   const best = probabilities.indexOf(Math.max(...probabilities));
   return { probabilities, best: answerOf(model, best, probabilities) };
 }
