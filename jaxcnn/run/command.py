@@ -14,7 +14,7 @@ from typing import NamedTuple
 from absl import flags
 from ml_collections import config_flags
 
-from jaxcnn.config import schema
+from jaxcnn.config import overrides, schema
 from jaxcnn.errors import JaxcnnError, UsageError, nearest, one_line, question
 from jaxcnn.parallel.launch import START_SECONDS, Launch
 from jaxcnn.run.fields import check_override, fields_like
@@ -40,7 +40,9 @@ def parse(argv: list[str]) -> tuple[schema.Config, str]:
 
 def command(argv: list[str]) -> Command:
     """Returns all that a command line says; raises UsageError or ConfigError."""
+    overrides.register()
     named, rest = _config_file(argv)
+    rest, entries = overrides.take_entries(rest)
     config = load_config(named)
     for argument in rest:
         check_override(argument)
@@ -66,6 +68,7 @@ def command(argv: list[str]) -> Command:
         process_id=values.process_id,
         start_timeout=values.start_timeout,
     )
+    overrides.set_entries(holder.value, entries)
     return Command(
         config=holder.value,
         workdir=values.workdir,

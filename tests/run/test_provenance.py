@@ -1,10 +1,12 @@
-"""Digests and versions."""
+"""What identifies a result."""
 
 import hashlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from jaxcnn.run import provenance
 from jaxcnn.run.provenance import digest, versions
 
 
@@ -21,3 +23,16 @@ def test_a_digest_is_the_sha256_of_paths_types_shapes_and_bytes():
 
 def test_versions_are_those_installed():
     assert versions()["jax"] == jax.__version__ and "python" in versions()
+
+
+def test_digest_sees_names_shapes_types_and_bits():
+    base = {"a": np.arange(4, dtype=np.float32)}
+    others = [
+        {"b": base["a"]},
+        {"a": base["a"].reshape(2, 2)},
+        {"a": base["a"].astype(np.int32)},
+        {"a": np.nextafter(base["a"], 9)},
+    ]
+    digests = {provenance.digest(tree) for tree in [base, *others]}
+    assert len(digests) == 5
+    assert provenance.digest({"a": jnp.arange(4, dtype=jnp.float32)}) == provenance.digest(base)
