@@ -1,32 +1,36 @@
-"""Maps over images, with a colour bar in their unit; and grids of kernels, maps and patches."""
+"""Maps over images, each with a colour bar in the map's unit."""
 
 import dataclasses
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from jaxcnn.draw import figure as figures
+from jaxcnn.draw.figure import literal, short
 from jaxcnn.errors import DataError
 
-INCHES = 2.6  # side of one panel
+INCHES = 2.6  # the longer side of one panel
 NOTHING = "nothing above zero"
+FRAME, BOX = "#e01020", "#00e0ff"
 
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """One picture in a row: an image, and over it a map [H, W] of the same pixels (NaN: not seen)
-    where there is one."""
+    """One picture of a row: an image, and where there is one a map [H, W] over it."""
 
     image: np.ndarray  # uint8 [H, W, 1 or 3]
     title: str = ""
-    heat: np.ndarray | None = None  # float32 [H, W]
+    heat: np.ndarray | None = None  # float32 [H, W] of the image's pixels; NaN: not shown
     unit: str = ""
     box: tuple[float, float, float, float] | None = None  # top, left, height, width in pixels
-    span: tuple[float, float] | None = (
-        None  # values at the ends of the colours; None: the map's own
-    )
+    # Values at the ends of the colours; None: the map's own.
+    span: tuple[float, float] | None = None
     signed: bool = False  # colours around zero, instead of from zero up
     alone: bool = False  # the map without the image below it
+    names: tuple[str, ...] = ()  # the map holds indices of these, and has a colour for each
+    framed: bool = False  # a frame marks the right class
 
 
 def rows_of_panels(
@@ -34,137 +38,139 @@ def rows_of_panels(
     path: str | pathlib.Path,
     *,
     title: str = "",
-    strength: float = 0.55,
+    strength: float = 0.6,
+    one_bar: bool = False,
 ) -> pathlib.Path:
-    """Draws rows of panels into `path`; maps lie over their images with opacity `strength`."""
+    """Draws rows of panels into `path`; maps lie over their images with opacity `strength`.
+
+    With `one_bar` the maps of a row have the same span and share one colour bar.
+    """
     from matplotlib.figure import Figure
 
     columns = max(map(len, rows))
-    figure = Figure(
-        figsize=(INCHES * columns + 0.3, (INCHES + 0.35) * len(rows) + 0.3), layout="constrained"
-    )
-    axes = figure.subplots(len(rows), columns, squeeze=False)
+    tall = [max(_height(panel) for panel in row) for row in rows]
+    lines = max(panel.title.count("\n") + 1 for row in rows for panel in row)
+    bar = 0.75 * (1 if one_bar else any(p.heat is not None for row in rows for p in row) * columns)
+    wide = max(INCHES * columns + bar, 4.5)
+    size = wide, sum(tall) + (0.16 * lines + 0.1) * len(rows) + 0.3
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False, height_ratios=tall)
     for line, panels in zip(axes, rows, strict=True):
         for ax in line:
             ax.set_axis_off()
-        for ax, panel in zip(line, panels, strict=False):
-            _draw(figure, ax, panel, strength)
+        drawn = [_draw(ax, panel, strength) for ax, panel in zip(line, panels, strict=False)]
+        _bars(figure, list(line), panels, drawn, one_bar)
     if title:
-        figure.suptitle(_literal(title), fontsize=9)
+        figure.suptitle(literal(title), fontsize=9)
     return save(figure, path)
 
 
-def _draw(figure, ax, panel: Panel, strength: float) -> None:
+def _height(panel: Panel) -> float:
+    height, width = panel.image.shape[:2]
+    return INCHES * min(1.6, max(0.4, height / width))
+
+
+def _draw(ax: Any, panel: Panel, strength: float) -> Any:
+    """Draws a panel without its colour bar; returns what matplotlib makes of its map, or None."""
     from matplotlib.patches import Rectangle
 
     height, width = panel.image.shape[:2]
     grey = panel.image.shape[2] == 1
     if not panel.alone:
-        ax.imshow(panel.image[..., 0] if grey else panel.image, cmap="gray", vmin=0, vmax=255)
-    ax.set_title(_literal(panel.title), fontsize=7.5, loc="left", wrap=True)
-    if panel.heat is not None:
-        low, high = panel.span or limits(panel.heat, panel.signed)
-        if not high > low or (not panel.signed and high <= 0):
-            ax.text(width / 2, height / 2, NOTHING, ha="center", va="center", fontsize=8,
-                    bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0})  # fmt: skip
-        else:
-            shown = ax.imshow(
-                panel.heat, cmap="RdBu_r" if panel.signed else "inferno", vmin=low, vmax=high,
-                alpha=1.0 if panel.alone else strength, interpolation="nearest",
-            )  # fmt: skip
-            bar = figure.colorbar(shown, ax=ax, fraction=0.046, pad=0.02)
-            bar.ax.tick_params(labelsize=6)
-            bar.solids.set_alpha(1.0)
-            bar.set_label(panel.unit, fontsize=6.5)
+        image = panel.image[..., 0] if grey else panel.image
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255)
+    ax.set_title(literal(panel.title), fontsize=7.5, loc="left")
+    shown = _draw_map(ax, panel, strength)
+    if panel.heat is not None and shown is None:
+        ax.text(
+            width / 2, height / 2, NOTHING, ha="center", va="center", fontsize=8,
+            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0},
+        )  # fmt: skip
+        ax.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal")
     if panel.box is not None:
-        top, left, box_height, box_width = panel.box
+        top, left, tall, wide = panel.box
+        corner = left - 0.5, top - 0.5
+        ax.add_patch(Rectangle(corner, wide, tall, fill=False, edgecolor=BOX, linewidth=1.5))
+    if panel.framed:
         ax.add_patch(
             Rectangle(
-                (left - 0.5, top - 0.5),
-                box_width,
-                box_height,
-                fill=False,
-                edgecolor="#00e0ff",
-                lw=1.5,
+                (-0.5, -0.5), width, height, fill=False, edgecolor=FRAME, linewidth=4, clip_on=False
             )
         )
+    return shown
+
+
+def _draw_map(ax: Any, panel: Panel, strength: float) -> Any:
+    if panel.heat is None:
+        return None
+    opacity = 1.0 if panel.alone else strength
+    if panel.names:
+        from matplotlib import colormaps
+
+        colours = colormaps["tab10"].resampled(10)
+        return ax.imshow(
+            panel.heat, cmap=colours, vmin=-0.5, vmax=9.5, alpha=opacity, interpolation="nearest"
+        )
+    low, high = panel.span or limits(panel.heat, panel.signed)
+    if (
+        not high > low
+        or not (np.abs(panel.heat) if panel.signed else panel.heat)[np.isfinite(panel.heat)].max(
+            initial=0.0
+        )
+        > 0
+    ):
+        return None
+    colours = "RdBu_r" if panel.signed else "inferno"
+    return ax.imshow(
+        panel.heat, cmap=colours, vmin=low, vmax=high, alpha=opacity, interpolation="nearest"
+    )
+
+
+def _bars(figure: Any, axes: list, panels: Sequence[Panel], drawn: list, one_bar: bool) -> None:
+    """The colour bars of one row, or names beside the colours of a map of names."""
+    with_map = [place for place, shown in enumerate(drawn) if shown is not None]
+    if one_bar:
+        if with_map:
+            _bar(figure, axes, panels[with_map[0]], drawn[with_map[0]])
+        return
+    for place in with_map:
+        panel = panels[place]
+        if not panel.names:
+            _bar(figure, axes[place], panel, drawn[place])
+            continue
+        colours = [drawn[place].cmap(drawn[place].norm(k)) for k in range(len(panel.names))]
+        axes[place].legend(
+            handles=[_patch(colour) for colour in colours], labels=[short(n) for n in panel.names],
+            loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=6, frameon=False,
+        )  # fmt: skip
+
+
+def _bar(figure: Any, axes: Any, panel: Panel, shown: Any) -> None:
+    bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.02, aspect=24)
+    bar.ax.tick_params(labelsize=6)
+    bar.ax.yaxis.get_offset_text().set_fontsize(6)
+    bar.solids.set_alpha(1.0)
+    bar.set_label(literal(panel.unit), fontsize=6.5)
+
+
+def _patch(colour: Any) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour)
 
 
 def limits(heat: np.ndarray, signed: bool) -> tuple[float, float]:
-    """Values at the ends of the colours: 0 to the largest, or the largest distance from zero on
-    both sides."""
+    """Values at the ends of the colours: 0 and the largest; if `signed` zero is in the middle."""
     finite = heat[np.isfinite(heat)]
-    top = float(np.abs(finite).max() if signed else finite.max()) if finite.size else 0.0
-    return (-top, top) if signed else (0.0, top)
+    top = float((np.abs(finite) if signed else finite).max(initial=0.0))
+    return (-top if signed else 0.0), top
 
 
-def grid(
-    images: Sequence[np.ndarray],
-    path: str | pathlib.Path,
-    *,
-    columns: int = 0,
-    titles: Sequence[str] = (),
-    title: str = "",
-    marks: Sequence[str] = (),
-    gap_after: Sequence[int] = (),
-) -> pathlib.Path:
-    """Draws small pictures (float in [0, 1] or uint8, [h, w] or [h, w, 3]) in a grid; `marks` are
-    colours of frames.
-
-    A wider gap follows the rows named by `gap_after` (AlexNet's two towers).
-    """
-    from matplotlib.figure import Figure
-
-    columns = columns or int(np.ceil(np.sqrt(len(images))))
-    rows = -(-len(images) // columns)
-    side = 0.62 if max(columns, rows) > 6 else 1.3
-    tall = 0.16 if titles else 0.0
-    figure = Figure(figsize=(side * columns + 0.2, (side + tall) * rows + (0.35 if title else 0.1)))
-    heights = [1.0 + (0.35 if r in gap_after else 0.0) for r in range(rows)]
-    spec = figure.add_gridspec(rows, columns, height_ratios=heights, wspace=0.06, hspace=0.06 + 1.4 * tall,
-                               left=0.01, right=0.99, bottom=0.01, top=0.9 if title else 0.97)  # fmt: skip
-    for number, image in enumerate(images):
-        row, column = divmod(number, columns)
-        ax = figure.add_subplot(spec[row, column])
-        ax.imshow(
-            image, cmap="gray" if image.ndim == 2 else None, interpolation="nearest", aspect="equal"
-        )
-        ax.set_xticks([])
-        ax.set_yticks([])
-        mark = marks[number] if number < len(marks) else ""
-        for spine in ax.spines.values():
-            spine.set_visible(bool(mark))
-            spine.set_color(mark or "black")
-            spine.set_linewidth(2)
-        if number < len(titles):
-            ax.set_title(_literal(titles[number]), fontsize=5.5, pad=1.5)
-    if title:
-        figure.suptitle(_literal(title), fontsize=8, x=0.01, ha="left")
-    return save(figure, path)
-
-
-def stretch(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """Values scaled so that `low` is 0 and `high` 1 (default: their own extremes), as pictures are
-    shown."""
-    low = float(values.min()) if low is None else low
-    high = float(values.max()) if high is None else high
-    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.full_like(values, 0.5)
-
-
-def save(figure, path: str | pathlib.Path) -> pathlib.Path:
-    """Writes a matplotlib figure; raises DataError where it cannot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+def save(figure: Any, path: str | pathlib.Path) -> pathlib.Path:
+    """Writes a matplotlib figure and makes its folder; raises DataError where it cannot."""
     path = pathlib.Path(path)
-    FigureCanvasAgg(figure)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150)
+        return figures.save(figure, path)
     except OSError as error:
         raise DataError(f"the picture {path} cannot be written: {error.strerror}") from None
-    return path
-
-
-def _literal(text: str) -> str:
-    """Text that matplotlib does not read as mathematics."""
-    return text.replace("$", r"\$")

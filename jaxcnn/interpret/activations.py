@@ -1,5 +1,4 @@
-"""The maps inside a network, by the path of the layer: captured, or with the gradient that reaches
-them.
+"""The maps inside a network by their layer's path: captured, or with the gradient that reaches them.
 
 A layer's path is the one of its parameters, "stage1/block2/conv1". Pooling, normalisation and
 activations are modules without parameters and have paths too ("pool5", "relu5_3"); `features` is
@@ -23,15 +22,22 @@ Array = jax.Array
 Targets = Array | Sequence[int] | Callable[[Array], Array]
 
 FEATURES = "features"  # the path of the map that the head reads, in every family
+LISTED = 24  # layers that a sentence can list
 
 
 def layer_shapes(model: nn.Module, variables: Any, shape: Sequence[int]) -> dict[str, tuple]:
-    """{path: shape of the output [B, ...]} of every module of `model` for images of `shape` [B, H,
-    W, C], in order.
+    """{path: shape of the output [B, ...]} of every module of `model`, in the order of its calls.
 
-    Nothing is computed. Modules that give no single array (or several calls of one module) are left
-    out.
+    `shape` is that of the images, [B, H, W, C]. Nothing is computed. Modules that give no single
+    array, or that are called several times, are left out.
     """
+    leaves, tree = jax.tree.flatten(variables)
+    kinds = tuple((tuple(leaf.shape), jnp.dtype(leaf.dtype)) for leaf in leaves)
+    return dict(_layer_shapes(model, tree, kinds, tuple(shape)))
+
+
+@functools.lru_cache(maxsize=64)  # a trace takes longer than most networks take for an image
+def _layer_shapes(model: nn.Module, tree: Any, kinds: tuple, shape: tuple) -> dict[str, tuple]:
     shapes: dict[str, tuple] = {}
     calls: collections.Counter[str] = collections.Counter()
 
@@ -45,24 +51,38 @@ def layer_shapes(model: nn.Module, variables: Any, shape: Sequence[int]) -> dict
             calls[path] += 1
         return output
 
-    images = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
+    images = jax.ShapeDtypeStruct(shape, jnp.float32)
+    variables = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     with nn.intercept_methods(record):
         jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
     return {path: shape for path, shape in shapes.items() if calls[path] == 1}
 
 
 def check_layer(shapes: dict[str, tuple], layer: str) -> str:
-    """`layer`; raises ConfigError, naming the nearest and those that there are, where it is none of
-    `shapes`."""
+    """`layer`; raises ConfigError, which says what layers there are, where it is none of them."""
     if layer not in shapes:
+        paths = list(shapes)
+        listed = ", ".join(paths)
+        if len(paths) > LISTED:
+            listed = f"{len(paths)} layers: {', '.join(paths[:4])} ... {', '.join(paths[-4:])}"
+        near = did_you_mean(layer, shapes)
+        raise ConfigError(f"there is no layer {layer!r}{near}; there are {listed}")
+    return layer
+
+
+def check_map(shapes: dict[str, tuple], layer: str) -> str:
+    """`layer`; raises ConfigError where it does not exist or its output has no positions."""
+    shape = shapes[check_layer(shapes, layer)]
+    if len(shape) != 4 or shape[1] * shape[2] == 1:
         raise ConfigError(
-            f"there is no layer {layer!r}{did_you_mean(layer, shapes)}; there are {', '.join(shapes)}"
+            f"layer {layer!r} gives {list(shape[1:])}, which has no positions to show; "
+            "name an earlier one"
         )
     return layer
 
 
 def default_layer(model: nn.Module, variables: Any, shape: Sequence[int]) -> str:
-    """The layer whose map methods explain where none is named: the map that the head reads.
+    """The layer that is explained where none is named: the map that the head reads.
 
     Where that map is a pooled one (AlexNet, VGG) it still has positions; the last pooling is its
     output.
@@ -71,10 +91,9 @@ def default_layer(model: nn.Module, variables: Any, shape: Sequence[int]) -> str
 
 
 def capture(model: nn.Module, variables: Any, images: Array, layers: Sequence[str]) -> dict:
-    """{path: output [B, ...]} of `layers` for normalised images [B, H, W, C], and {"logits": [B,
-    K]}.
+    """The outputs of `layers` for images, {path: [B, ...]}, and the logits, {"logits": [B, K]}.
 
-    Raises ConfigError for a layer that the network does not have.
+    Images are normalised, [B, H, W, C]. Raises ConfigError for a layer that does not exist.
     """
     shapes = layer_shapes(model, variables, images.shape)
     for layer in layers:
@@ -96,8 +115,7 @@ def _captured(model: nn.Module, layers: tuple[str, ...], variables: Any, images:
 
 
 def target_scores(logits: Array, targets: Targets) -> Array:
-    """What is explained of logits [B, K] -> [B]: the logit of each image's class, or what the
-    function says."""
+    """What is explained of logits [B, K] -> [B]: each image's class, or what the function says."""
     if callable(targets):
         return targets(logits)
     classes = jnp.asarray(targets)
@@ -105,8 +123,7 @@ def target_scores(logits: Array, targets: Targets) -> Array:
 
 
 def intercepted(layer: str, change: Callable[[Array], Array]) -> Callable[..., Any]:
-    """An interceptor for `nn.intercept_methods` that passes the output of `layer` through
-    `change`."""
+    """An interceptor for `nn.intercept_methods` that passes `layer`'s output through `change`."""
 
     def run(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
         output = method(*args, **kwargs)
@@ -129,8 +146,7 @@ def with_layer_changed(
 def gradient_at(
     model: nn.Module, variables: Any, images: Array, layer: str, targets: Targets
 ) -> tuple[Array, Array]:
-    """(activation, gradient) of `layer`, each [B, ...]: the gradient of each image's target score
-    by its activation.
+    """The activation of `layer` and the gradient of each image's target score by it, each [B, ...].
 
     Both come from one forward and one backward pass. Normalised images [B, H, W, C]; `targets` as
     in `target_scores`. Raises ConfigError for a layer that the network does not have.

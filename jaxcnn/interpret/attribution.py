@@ -1,12 +1,11 @@
-"""What each input pixel contributes to a score: gradients, guided gradients, smoothed and
-integrated ones.
+"""What each pixel contributes to a score: plain, guided, smoothed and integrated gradients.
 
 All take a network, its variables and normalised images [B, H, W, C], and give attributions of the
 images' shape. `targets` is a class for each image, or a function of the logits [B, K] -> [B].
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -24,14 +23,18 @@ Rule = Callable[[Array, Array], Array]
 
 
 def guided(gradient: Array, active: Array) -> Array:
-    """Guided backpropagation (Springenberg et al. 2015, figure 1): positive gradients through
-    positive inputs."""
+    """Guided backpropagation: positive gradients pass where the ReLU's input was positive.
+
+    Springenberg et al. 2015, figure 1.
+    """
     return jnp.where(active, jnp.maximum(gradient, 0), 0)
 
 
 def deconvolved(gradient: Array, active: Array) -> Array:
-    """The deconvnet's rule (Zeiler & Fergus 2014, section 2.1): positive gradients, whatever the
-    inputs were."""
+    """The deconvnet's rule: positive gradients pass, whatever the ReLU's input was.
+
+    Zeiler & Fergus 2014, section 2.1.
+    """
     del active
     return jnp.maximum(gradient, 0)
 
@@ -60,10 +63,9 @@ _relu.defvjp(_relu_forward, _relu_backward)
 
 
 def with_rule(rule: Rule | None, found: list[str] | None = None) -> Callable[..., Any]:
-    """An interceptor for `nn.intercept_methods` under which every `layers.ReLU` passes gradients by
-    `rule`.
+    """An interceptor for `nn.intercept_methods`: every ReLU passes gradients by `rule`.
 
-    The paths of the ReLUs that it meets are appended to `found`.
+    The paths of the ReLUs (`layers.ReLU`, `layers.ReLU6`) that it meets are appended to `found`.
     """
 
     def run(method: Any, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> Any:
@@ -95,18 +97,29 @@ def saliency(
     """
     if rule not in RULES:
         raise ConfigError(f"there is no rule {rule!r} for saliency; there are {', '.join(RULES)}")
-    if rule != "gradient" and not relus(model, variables, images):
-        raise ConfigError(
-            f"{type(model).__name__} has no ReLU here, so the rule {rule!r} means nothing"
-        )
+    if rule != "gradient":
+        check_relus(model, variables, images.shape)
     function, classes = (targets, None) if callable(targets) else (None, jnp.asarray(targets))
     gradient = _gradient(model, RULES[rule], function, variables, images, classes)
     return gradient * images if times_input else gradient
 
 
-def relus(model: nn.Module, variables: Any, images: Array) -> list[str]:
-    """The paths of the `layers.ReLU` of `model`, in the order of their calls."""
+def check_relus(model: nn.Module, variables: Any, shape: Sequence[int]) -> None:
+    """Raises ConfigError for a network without a ReLU, where no rule for ReLUs means anything."""
+    leaves, tree = jax.tree.flatten(variables)
+    kinds = tuple((tuple(leaf.shape), jnp.dtype(leaf.dtype)) for leaf in leaves)
+    if not _relus(model, tree, kinds, tuple(shape)):
+        raise ConfigError(
+            f"{type(model).__name__} has no ReLU here, so guided backpropagation and the deconvnet "
+            "mean nothing for it; use gradient, smooth or integrated"
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _relus(model: nn.Module, tree: Any, kinds: tuple, shape: tuple) -> list[str]:
     found: list[str] = []
+    images = jax.ShapeDtypeStruct(shape, jnp.float32)
+    variables = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
     with nn.intercept_methods(with_rule(None, found)):
         jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
     return found
@@ -162,9 +175,8 @@ class Integrated(NamedTuple):
     """Integrated gradients, and how far they are from adding up to what they explain."""
 
     attributions: Array  # of the images' shape
-    gap: (
-        np.ndarray
-    )  # [B]: |sum of attributions - (score - baseline's score)| over |score - baseline's score|
+    # [B]: the distance of the sum of attributions from score - baseline's score, as a share of it.
+    gap: np.ndarray
     steps: int
 
 
@@ -179,10 +191,9 @@ def integrated_gradients(
     steps: int = 16,
     most: int = 512,
 ) -> Integrated:
-    """Integrated gradients (Sundararajan et al. 2017, eq. 1) from `baseline` (normalised: 0 is the
-    mean colour).
+    """Integrated gradients from `baseline` (normalised: 0 is the mean colour) to the images.
 
-    The integral is a Gauss-Legendre sum of `steps` points. They are doubled until every image's gap
+    Sundararajan et al. 2017, eq. 1. The integral is a Gauss-Legendre sum of `steps` points. They are doubled until every image's gap
     (the completeness axiom, section 3) is below `tolerance`, or `most` is reached; the result tells
     the gap.
     """
@@ -216,8 +227,7 @@ def _path_sum(
     classes: Array | None,
     steps: int,
 ) -> Array:
-    """The sum over Gauss-Legendre points of the straight path; one batch at a time bounds the
-    memory."""
+    """The sum over Gauss-Legendre points of the straight path, one batch of images at a time."""
     points, weights = np.polynomial.legendre.leggauss(steps)
     total = jnp.zeros_like(images)
     for point, weight in zip((points + 1) / 2, weights / 2, strict=True):

@@ -1,5 +1,4 @@
-"""Class activation maps: where in the image the evidence for a class lies, on the grid of a layer's
-map.
+"""Class activation maps: where in an image the evidence for a class lies, on a layer's grid.
 
 All take a network, its variables and normalised images [B, H, W, C], and give maps [B, h, w] in
 units of the target's score (logits). `targets` is a class for each image, or a function of the
@@ -7,7 +6,7 @@ logits [B, K] -> [B].
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +17,9 @@ from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.activations import (
     FEATURES,
     Targets,
+    capture,
     check_layer,
+    check_map,
     default_layer,
     gradient_at,
     layer_shapes,
@@ -40,16 +41,22 @@ def class_map(model: nn.Module, variables: Any, images: Array) -> Array:
     return _class_map(model.clone(class_map=True), variables, images)  # type: ignore[call-arg]
 
 
+def class_map_shape(model: nn.Module, variables: Any, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape [B, h, w, K] of `class_map` for images of `shape` [B, H, W, C]."""
+    images = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
+    head = model.clone(class_map=True)  # type: ignore[call-arg]
+    return tuple(jax.eval_shape(lambda v, x: _class_map(head, v, x), variables, images).shape)
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _class_map(model: nn.Module, variables: Any, images: Array) -> Array:
     return model.apply(variables, images, train=False)  # type: ignore[return-value]
 
 
 def cam(model: nn.Module, variables: Any, images: Array, classes: Array | None = None) -> Array:
-    """Class activation maps (Zhou et al. 2016, eq. 2) of `classes` [B] -> [B, h, w], or of every
-    class -> [B, h, w, K].
+    """Class activation maps of `classes` [B] -> [B, h, w], or of all -> [B, h, w, K].
 
-    The mean of a map plus the class's bias is the logit. Raises ConfigError for a network whose
+    Zhou et al. 2016, eq. 2. The mean of a map plus the class's bias is the logit. Raises ConfigError for a network whose
     head is not one linear layer behind global average pooling.
     """
     shapes = layer_shapes(model, variables, images.shape)
@@ -81,10 +88,9 @@ def grad_cam(
     layer: str = "",
     rectify: bool = True,
 ) -> Array:
-    """Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2): channels weighted by the mean of their
-    gradients, then ReLU.
+    """Grad-CAM: channels weighted by the mean of their gradients, summed, then ReLU.
 
-    For a network with global average pooling it equals ReLU(CAM) / (h w).
+    Selvaraju et al. 2017, eq. 1 and 2. For a network with global average pooling it equals ReLU(CAM) / (h w).
     """
     activation, gradient = _at(model, variables, images, targets, layer)
     weights = jnp.mean(gradient, axis=(1, 2), keepdims=True)  # [B, 1, 1, C]
@@ -100,10 +106,9 @@ def hires_cam(
     layer: str = "",
     rectify: bool = True,
 ) -> Array:
-    """HiResCAM (Draelos & Carin 2020, section 3.3): every activation times its own gradient, summed
-    over channels.
+    """HiResCAM: every activation times its own gradient, summed over channels, then ReLU.
 
-    Without `rectify` and in a network without biases behind `layer` the map sums to the logit.
+    Draelos & Carin 2020, section 3.3. Without `rectify` and in a network without biases behind `layer` the map sums to the logit.
     """
     activation, gradient = _at(model, variables, images, targets, layer)
     return _summed(gradient * activation, rectify)
@@ -118,8 +123,10 @@ def layer_cam(
     layer: str = "",
     rectify: bool = True,
 ) -> Array:
-    """Layer-CAM (Jiang et al. 2021, eq. 6): every activation times its own positive gradient; fit
-    for early layers."""
+    """Layer-CAM: every activation times its own positive gradient (Jiang et al. 2021, eq. 6).
+
+    It is meant for early layers too.
+    """
     activation, gradient = _at(model, variables, images, targets, layer)
     return _summed(jnp.maximum(gradient, 0) * activation, rectify)
 
@@ -157,14 +164,13 @@ def ablation_cam(
     rectify: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Array:
-    """Ablation-CAM (Desai & Ramaswamy 2020, eq. 2): a channel's weight is the share of the score
-    lost without it.
+    """Ablation-CAM: a channel's weight is the share of the score that is lost without it.
 
-    No gradient is used; the cost is one forward pass a channel. `progress(done, channels)` is
-    called after each batch.
+    Desai & Ramaswamy 2020, eq. 2. No gradient is used; what follows `layer` is run once a channel.
+    `progress(done, channels)` is called after each batch of channels.
     """
-    layer = layer or default_layer(model, variables, images.shape)
-    activation, _ = gradient_at(model, variables, images, layer, targets)
+    layer = _layer(model, variables, images, layer)
+    activation = capture(model, variables, images, [layer])[layer].astype(jnp.float32)
     classes, function = (None, targets) if callable(targets) else (jnp.asarray(targets), None)
     channels = activation.shape[-1]
     whole = _without(model, layer, function, variables, images, classes, jnp.full((1,), -1))[0]
@@ -189,8 +195,7 @@ def _without(
     classes: Array | None,
     numbers: Array,
 ) -> Array:
-    """Target scores [n, B] with channel number `numbers[i]` of `layer` set to zero, one after
-    another."""
+    """Target scores [n, B], the i-th with channel `numbers[i]` of `layer` set to zero."""
 
     def score(number: Array) -> Array:
         def switch_off(output: Array) -> Array:
@@ -199,18 +204,20 @@ def _without(
         logits = with_layer_changed(model, variables, images, layer, switch_off)
         return target_scores(logits, function or classes)
 
-    return jax.lax.map(score, numbers)
+    # What comes before the layer does not depend on the number, so vmap runs it once.
+    return jax.vmap(score)(numbers)
+
+
+def _layer(model: nn.Module, variables: Any, images: Array, layer: str) -> str:
+    layer = layer or default_layer(model, variables, images.shape)
+    return check_map(layer_shapes(model, variables, images.shape), layer)
 
 
 def _at(
     model: nn.Module, variables: Any, images: Array, targets: Targets, layer: str
 ) -> tuple[Array, Array]:
-    layer = layer or default_layer(model, variables, images.shape)
+    layer = _layer(model, variables, images, layer)
     activation, gradient = gradient_at(model, variables, images, layer, targets)
-    if activation.ndim != 4 or activation.shape[1] * activation.shape[2] == 1:
-        raise ConfigError(
-            f"layer {layer!r} has the shape {activation.shape}: it has no positions to show; name an earlier one"
-        )
     return activation.astype(jnp.float32), gradient.astype(jnp.float32)
 
 
@@ -219,8 +226,8 @@ def _summed(weighted: Array, rectify: bool) -> Array:
     return jnp.maximum(total, 0) if rectify else total
 
 
-# The methods by the name that users give: {name: function(model, variables, images, targets,
-# layer=, rectify=)}.
+# The methods by the names that users give:
+# function(model, variables, images, targets, layer=..., rectify=...).
 METHODS: dict[str, Callable[..., Array]] = {
     "grad_cam": grad_cam,
     "hires_cam": hires_cam,

@@ -1,5 +1,4 @@
-"""The deconvnet (Zeiler & Fergus 2014): what in the image excited one activation, and which patches
-excite a channel.
+"""The deconvnet (Zeiler & Fergus 2014): what excited an activation, and which patches do.
 
 Going back from a layer, max pooling puts values where its winners were, a ReLU passes positive
 values only, and a convolution is transposed. Through overlapping pooling windows the values of one
@@ -17,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn import layers, ops
-from jaxcnn.errors import ConfigError
-from jaxcnn.interpret.activations import capture, check_layer, layer_shapes
-from jaxcnn.interpret.attribution import Rule, deconvolved, with_rule
+from jaxcnn.interpret.activations import capture, check_map, layer_shapes
+from jaxcnn.interpret.attribution import Rule, check_relus, deconvolved, with_rule
 
 Array = jax.Array
 Box = tuple[int, int, int, int]  # top, left, height, width in pixels of the network's input
@@ -28,16 +26,13 @@ Box = tuple[int, int, int, int]  # top, left, height, width in pixels of the net
 def deconvnet(
     model: nn.Module, variables: Any, images: Array, layer: str, channels: Array
 ) -> Array:
-    """The strongest activation of channel `channels[b]` of `layer`, projected back: [B, H, W, C]
-    like the images.
+    """The strongest activation of channel `channels[b]` of `layer` projected back to the pixels.
 
-    Normalised images [B, H, W, C]. Raises ConfigError where `layer` does not exist or is no map.
+    Normalised images [B, H, W, C] -> [B, H, W, C]. Raises ConfigError where `layer` does not exist
+    or is no map, and for a network without ReLUs.
     """
-    shape = layer_shapes(model, variables, images.shape)
-    if len(shape[check_layer(shape, layer)]) != 4:
-        raise ConfigError(
-            f"layer {layer!r} has the shape {shape[layer]}; a deconvnet starts at a map"
-        )
+    check_map(layer_shapes(model, variables, images.shape), layer)
+    check_relus(model, variables, images.shape)
     return _project(model, layer, deconvolved, variables, images, jnp.asarray(channels))
 
 
@@ -104,8 +99,10 @@ def top_patches(
     channels: Iterable[int],
     most: int = 9,
 ) -> dict[int, list[Patch]]:
-    """{channel: its `most` strongest responses, at most one an image, the strongest first} over
-    batches [B, H, W, C]."""
+    """The `most` strongest responses of each channel over batches of images, the strongest first.
+
+    Normalised batches [B, H, W, C] -> {channel: patches}, at most one an image.
+    """
     found: dict[int, list[Patch]] = {channel: [] for channel in channels}
     start = 0
     for images in batches:
@@ -124,7 +121,7 @@ def top_patches(
 def receptive_box(
     model: nn.Module, variables: Any, shape: tuple[int, int, int], layer: str, row: int, column: int
 ) -> Box:
-    """The part of an image of `shape` [H, W, C] that position (row, column) of `layer` can see.
+    """The part of an image of `shape` [H, W, C] that one position of `layer` can see.
 
     Found as the support of a gradient in a network of the same geometry without anything that could
     be zero: kernels of ones, means in place of maxima, no activations, no normalisation and no
@@ -140,8 +137,8 @@ def receptive_box(
             return ops.avg_pool(
                 args[0], module.window, module.stride, padding=module.padding, ceil=module.ceil
             )
-        transparent = (layers.BatchNorm, layers.LocalResponseNorm, layers.SqueezeExcite)
-        if isinstance(module, (*transparent, layers.Activation)):
+        transparent = (layers.BatchNorm, layers.LocalResponseNorm, layers.Activation)
+        if isinstance(module, (*transparent, layers.SqueezeExcite)):
             return args[0]
         return method(*args, **kwargs)
 

@@ -1,5 +1,4 @@
-"""Features of whole datasets: tables of them, nearest neighbours, embeddings, and classifiers on
-top."""
+"""Features of whole datasets: tables, nearest neighbours, embeddings and classifiers on top."""
 
 import dataclasses
 import functools
@@ -12,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.checkpoint.variables import load
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.views import to_pixels
 from jaxcnn.data.pipeline.stream import batches
@@ -20,6 +18,7 @@ from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import DataError, one_line
 from jaxcnn.interpret.activations import FEATURES, capture, check_layer, layer_shapes
+from jaxcnn.interpret.viewer import Viewer
 
 Array = jax.Array
 CHUNK = 16_384  # rows of a table that are compared with the queries at a time
@@ -74,7 +73,7 @@ class Table:
     def image(self, row: int) -> np.ndarray:
         """The image of a row, uint8 [H, W, 3], read from its dataset again."""
         example = self._source[int(self.records[row])]
-        return to_pixels(example.image, 3, example.key)
+        return to_pixels(example.image, 3, example.key, upright=self._source.upright)
 
     @functools.cached_property
     def _source(self) -> Source:
@@ -95,9 +94,8 @@ def _mapped(path: pathlib.Path, member: str) -> np.ndarray:
             )
             shape, fortran, dtype = read(stream)
             header = stream.tell()
-    with path.open(
-        "rb"
-    ) as file:  # the local header's name and extra field have lengths of their own
+    # In the file itself, a name and an extra field of lengths of their own precede the array.
+    with path.open("rb") as file:
         at = archive.getinfo(member).header_offset
         file.seek(at + 26)
         name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
@@ -111,28 +109,24 @@ def features(
     split: str,
     *,
     layer: str = "",
+    best: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Table:
-    """The features that the network of a run or of imported weights gives for `split` of `data`, as
-    a Table.
+    """A Table of what the network of a run or of imported weights makes of `split` of `data`.
 
     `layer` (default: the map that the head reads) is averaged over its positions, [B, h, w, C] ->
     [B, C]. Records that do not decode are left out where data.on_corrupt is "skip". Raises
     CheckpointError, ConfigError, DataError.
     """
-    model, variables, preprocess = load(workdir)
+    viewer = Viewer(workdir, best=best)
+    model, variables, preprocess = viewer.model, viewer.variables, viewer.preprocess
     shapes = layer_shapes(model, variables, (1, *preprocess.shape))
     layer = check_layer(shapes, layer or FEATURES)
     source = open_source(data, split)
     rows, labels, records = [], [], []
     stream = batches(data, split, seed=0, preprocess=preprocess, train=False, source=source)
     for batch in stream:
-        maps = capture(
-            model,
-            variables,
-            preprocess.normalise(jnp.asarray(batch["image"], jnp.float32)),
-            [layer],
-        )
+        maps = capture(model, variables, viewer.normalise(batch["image"]), [layer])
         values = maps[layer].astype(jnp.float32)
         values = jnp.mean(values, axis=tuple(range(1, values.ndim - 1)))  # [B, D]
         sound = batch["mask"] > 0
@@ -164,10 +158,9 @@ class Neighbours(NamedTuple):
 
 
 def nearest(table: np.ndarray, queries: np.ndarray, k: int = 6) -> Neighbours:
-    """The `k` rows of `table` [N, D] nearest to each of `queries` [Q, D], exactly, by Euclidean
-    distance.
+    """The `k` rows of `table` [N, D] that are nearest to each of `queries` [Q, D].
 
-    The table is read a piece at a time, so it may be larger than memory (a memory map).
+    Distances are Euclidean, and the search is exact. The table is read a piece at a time, so it may be larger than memory (a memory map).
     """
     if not 1 <= k <= len(table):
         raise DataError(f"{k} neighbours were asked for of a table of {len(table)} rows")
@@ -198,8 +191,10 @@ def _nearest_of(queries: Array, piece: Array, k: int) -> tuple[Array, Array]:
 
 
 def embed(features: np.ndarray, method: str = "pca", *, seed: int = 0) -> np.ndarray:
-    """Features [N, D] in the plane, [N, 2], by scikit-learn's PCA or t-SNE; t-SNE repeats with the
-    same `seed`."""
+    """Features [N, D] in the plane, [N, 2], by scikit-learn's PCA ("pca") or t-SNE ("tsne").
+
+    t-SNE repeats with the same `seed`.
+    """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -212,8 +207,7 @@ def embed(features: np.ndarray, method: str = "pca", *, seed: int = 0) -> np.nda
 
 
 def linear_probe(train: Table, test: Table, *, seed: int = 0) -> float:
-    """Accuracy on `test` of a logistic regression (scikit-learn) fitted to the standardised
-    features of `train`."""
+    """Accuracy on `test` of a logistic regression on the standardised features of `train`."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -226,8 +220,10 @@ def linear_probe(train: Table, test: Table, *, seed: int = 0) -> float:
 
 
 def knn_accuracy(train: Table, test: Table, k: int = 20) -> float:
-    """Accuracy on `test` of the majority among the `k` nearest rows of `train`; ties go to the
-    nearest of them."""
+    """Accuracy on `test` of the majority among the `k` nearest rows of `train`.
+
+    Ties go to the nearest of them.
+    """
     found = nearest(train.features, test.features, min(k, len(train.features)))
     votes = train.labels[found.index]  # [Q, k]
     classes = len(train.class_names)

@@ -1,4 +1,4 @@
-"""What the command line makes of tables of features and of a network's first kernels."""
+"""What the command line makes of tables of features."""
 
 import json
 import pathlib
@@ -10,10 +10,10 @@ from jaxcnn.checkpoint.variables import load_variables
 from jaxcnn.config.schema import Config, Data
 from jaxcnn.config.values import from_dict
 from jaxcnn.data.sources.open import default_eval_split, open_source
-from jaxcnn.draw.overlay import Panel, grid, rows_of_panels, save, stretch
+from jaxcnn.draw.overlay import Panel, rows_of_panels, save
 from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.activations import capture
-from jaxcnn.interpret.filters import first_kernels
+from jaxcnn.interpret.pictures.task import save_numbers
 from jaxcnn.interpret.retrieval import Table, embed, features, knn_accuracy, linear_probe, nearest
 from jaxcnn.interpret.viewer import Viewer
 
@@ -43,11 +43,13 @@ def make_table(
     data_dir: str | None = None,
     split: str = "",
     layer: str = "",
+    best: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> pathlib.Path:
     """Writes the features of a whole split as a table and returns its path."""
     data, split = data_of(workdir, dataset, data_dir, split)
-    return features(workdir, data, split, layer=layer, progress=progress).save(path)
+    table = features(workdir, data, split, layer=layer, best=best, progress=progress)
+    return table.save(path)
 
 
 def opened(path: str, flag: str = "--table") -> Table:
@@ -57,40 +59,10 @@ def opened(path: str, flag: str = "--table") -> Table:
     return Table.load(path)
 
 
-def filters(viewer: Viewer, out: pathlib.Path) -> pathlib.Path:
-    """The kernels of the first layer in one scale; dead ones are framed in red, dominant ones in
-    blue.
-
-    Kernels of two towers stand apart, the first tower above the second (AlexNet's figure 3).
-    """
-    kernels = first_kernels(viewer.model, viewer.variables, viewer.shape)
-    pictures = stretch(kernels.values)
-    shown = [p[..., 0] if p.shape[2] == 1 else p for p in pictures]
-    towers = getattr(viewer.model, "groups", 1)
-    columns = 16 if len(shown) % 16 == 0 else int(np.ceil(np.sqrt(len(shown))))
-    each = len(shown) // towers // columns
-    gaps = [each * tower - 1 for tower in range(1, towers)] if towers > 1 else []
-    marks = [
-        "red" if dead else "blue" if large else ""
-        for dead, large in zip(kernels.dead, kernels.large, strict=True)
-    ]
-    size = "x".join(map(str, kernels.values.shape[1:]))
-    title = (
-        f"{kernels.layer}: {len(shown)} kernels of {size}, one scale; "
-        f"{kernels.dead.sum()} dead, {kernels.large.sum()} dominant"
-    )
-    path = grid(
-        shown, out / "filters.png", columns=columns, title=title, marks=marks, gap_after=gaps
-    )
-    np.savez(path.with_suffix(".npz"), **kernels._asdict())
-    return path
-
-
 def neighbours(
     viewer: Viewer, images: Sequence[str], table: str, out: pathlib.Path, *, most: int = 6
 ) -> list[pathlib.Path]:
-    """The rows of a table nearest to each image in the table's layer, with distances (AlexNet's
-    figure 4)."""
+    """The rows of a table that are nearest to each image, with distances (AlexNet's figure 4)."""
     known, seen = opened(table), viewer.see(images)
     maps = capture(viewer.model, viewer.variables, seen.inputs, [known.layer])[known.layer]
     queries = np.asarray(maps, np.float32)
@@ -105,7 +77,7 @@ def neighbours(
         rows.append(panels)
     path = rows_of_panels(rows, out / "neighbours.png", title=f"nearest in {known.layer}")
     keys = known.keys[found.index]
-    np.savez(path.with_suffix(".npz"), index=found.index, distance=found.distance, keys=keys)
+    save_numbers(path, index=found.index, distance=found.distance, keys=keys)
     return [path]
 
 
@@ -128,13 +100,12 @@ def embedding(table: str, out: pathlib.Path, *, method: str) -> pathlib.Path:
         handles = dots.legend_elements(num=list(range(len(names))))[0]
         ax.legend(handles, names[: len(handles)], fontsize=7)
     path = save(figure, out / f"embedding_{method}.png")
-    np.savez(path.with_suffix(".npz"), points=points, labels=labels, keys=known.keys[rows])
+    save_numbers(path, points=points, labels=labels, keys=known.keys[rows])
     return path
 
 
 def probe(train: str, test: str, out: pathlib.Path) -> list[pathlib.Path]:
-    """Accuracy of a linear probe and of nearest neighbours on two tables, printed and written as
-    JSON."""
+    """Accuracy of a linear probe and of nearest neighbours, printed and written as JSON."""
     known, asked = opened(train), opened(test, "--test")
     if known.layer != asked.layer or known.class_names != asked.class_names:
         raise ConfigError(

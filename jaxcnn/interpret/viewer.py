@@ -1,5 +1,4 @@
-"""A trained network and image files: from files to its input, and from its maps back to the files'
-pixels."""
+"""A trained network and image files: from files to its input, and from its maps to their pixels."""
 
 import dataclasses
 import difflib
@@ -8,7 +7,6 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -18,6 +16,7 @@ from jaxcnn.checkpoint.variables import load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
 from jaxcnn.errors import CheckpointError, ConfigError, DataError
+from jaxcnn.interpret.views import View, placed_mean, views_of
 from jaxcnn.weights.labels import readable
 
 Array = jax.Array
@@ -28,7 +27,8 @@ class Seen:
     """Image files as a network sees them."""
 
     paths: list[str]
-    originals: list[np.ndarray]  # uint8 [H, W, 1 or 3], as the file has it
+    originals: list[np.ndarray]  # uint8 [H, W, 3], as the file has it
+    pixels: list[np.ndarray]  # uint8 [H, W, C] in the network's colours
     views: np.ndarray  # uint8 [B, S, S, C]
     inputs: Array  # normalised float32 [B, S, S, C]
 
@@ -56,7 +56,7 @@ class Viewer:
         """Reads image files; raises DataError for one that is missing or damaged."""
         if not paths:
             raise DataError("no image was given; give the paths of JPEG, PNG or WebP files")
-        originals, views = [], []
+        originals, pixels, channels = [], [], self.preprocess.channels
         for path in map(pathlib.Path, paths):
             try:
                 encoded = path.read_bytes()
@@ -65,9 +65,10 @@ class Viewer:
                     f"{path} cannot be read: {error.strerror}; give the path of an image file"
                 ) from None
             originals.append(to_pixels(encoded, 3, str(path)))
-            views.append(eval_view(encoded, self.preprocess, str(path)))
-        stacked = np.stack(views)
-        return Seen([str(p) for p in paths], originals, stacked, self.normalise(stacked))
+            pixels.append(to_pixels(encoded, channels, str(path)))
+        stacked = np.stack([eval_view(image, self.preprocess) for image in pixels])
+        inputs = self.normalise(stacked)
+        return Seen([str(path) for path in paths], originals, pixels, stacked, inputs)
 
     def normalise(self, views: np.ndarray) -> Array:
         """Views uint8 [B, S, S, C] as the network's input."""
@@ -81,75 +82,54 @@ class Viewer:
         """Probabilities [B, K]."""
         return np.asarray(jax.nn.softmax(self.logits(inputs)))
 
+    def class_called(self, name: str) -> int | None:
+        """The class whose name, or one of whose names, is `name`; None where there is not one."""
+        for names in (self.class_ids, self.class_names):
+            exact = [k for k, known in enumerate(names) if name.lower() in synonyms(known)]
+            if len(exact) == 1:
+                return exact[0]
+        return None
+
     def class_number(self, name: str) -> int:
-        """The class that `name` means: its number, its name, or a part of just one name; raises
-        ConfigError."""
+        """The class that `name` means: its number, its name, or a part of just one name.
+
+        Raises ConfigError, which lists what may have been meant, where it means none or several.
+        """
+        exact = self.class_called(name)
+        if exact is not None:
+            return exact
         if name.isdecimal() and int(name) < len(self.class_names):
             return int(name)
         wanted = name.lower()
-        for names in (self.class_ids, self.class_names):
-            exact = [k for k, known in enumerate(names) if wanted in synonyms(known)]
-            if len(exact) == 1:
-                return exact[0]
         parts = [k for k, known in enumerate(self.class_names) if wanted in known.lower()]
         if len(parts) == 1:
             return parts[0]
         near = difflib.get_close_matches(wanted, [n.lower() for n in self.class_names], n=5)
-        several = [self.class_names[k] for k in parts[:5]] or near or self.class_names[:5]
+        several = [self.class_names[k] for k in parts[:5]] or near or self.class_names[:10]
         found = "means several classes" if parts else "is no class of this network"
-        raise ConfigError(f"--class {name!r} {found}; give one of its names, such as {several}")
+        raise ConfigError(
+            f"--class {name!r} {found}; give one of its {len(self.class_names)} classes, such as "
+            f"{', '.join(several)}"
+        )
 
-    def on_original(self, seen: Seen, row: int, heat: np.ndarray) -> np.ndarray:
-        """A map [h, w] of image `row` in that file's pixels: float32 [H, W], NaN where the network
-        sees nothing."""
-        return place(heat, seen.originals[row].shape[:2], self.preprocess)
+    def views(self, seen: Seen, row: int, protocol: str) -> tuple[list[View], Array]:
+        """The views of image `row` that `protocol` names, and the network's input [V, S, S, C]."""
+        views = views_of(protocol, seen.pixels[row], self.preprocess)
+        return views, self.normalise(np.stack([view.pixels for view in views]))
 
+    def on_original(
+        self, seen: Seen, row: int, heats: Sequence[np.ndarray], views: Sequence[View]
+    ) -> np.ndarray:
+        """The mean of maps [h, w] of views of image `row` in that file's pixels: float32 [H, W].
 
-def view_box(size: tuple[int, int], preprocess: Preprocess) -> tuple[float, float, float, float]:
-    """(top, left, height, width) of what evaluation cuts out of an image [H, W], in its pixels.
-
-    The background that `preprocess.pad` adds around the cut is not part of it.
-    """
-    short, inner = preprocess.resized, preprocess.inner
-    height, width = size
-    if preprocess.frame == "warp":
-        scaled = short, short
-    elif height < width:
-        scaled = short, max(short, int(short * width / height))
-    else:
-        scaled = max(short, int(short * height / width)), short
-    frame = (short, short) if preprocess.frame == "square" else scaled
-    # A square frame lies in the middle of the scaled image, the cut in the middle of the frame.
-    top, left = (
-        round((s - f) / 2) + round((f - inner) / 2) for s, f in zip(scaled, frame, strict=True)
-    )
-    down, across = height / scaled[0], width / scaled[1]
-    return top * down, left * across, inner * down, inner * across
+        NaN where the network sees nothing.
+        """
+        return placed_mean(heats, views, seen.originals[row].shape[:2], self.preprocess)
 
 
 def synonyms(name: str) -> set[str]:
     """The whole class name and each of its synonyms, in lower case."""
     return {name.lower(), *(part.strip().lower() for part in name.split(","))}
-
-
-def place(heat: np.ndarray, size: tuple[int, int], preprocess: Preprocess) -> np.ndarray:
-    """A map over the network's input, [h, w], in the pixels of the image [H, W] that the input was
-    cut from.
-
-    Bilinear, with half-pixel centres; NaN where the input does not reach.
-    """
-    side, pad = preprocess.image_size, preprocess.pad
-    whole = cv2.resize(np.asarray(heat, np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
-    inner = np.ascontiguousarray(whole[pad : side - pad, pad : side - pad])
-    top, left, height, width = view_box(size, preprocess)
-    rows = (np.arange(size[0]) + 0.5 - top) / height * inner.shape[0] - 0.5
-    columns = (np.arange(size[1]) + 0.5 - left) / width * inner.shape[1] - 0.5
-    grid = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
-    placed = cv2.remap(inner, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    outside_rows = (rows < -0.5) | (rows > inner.shape[0] - 0.5)
-    outside_columns = (columns < -0.5) | (columns > inner.shape[1] - 0.5)
-    placed[outside_rows[:, None] | outside_columns[None, :]] = np.nan
-    return placed
 
 
 @functools.partial(jax.jit, static_argnums=0)

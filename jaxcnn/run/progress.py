@@ -40,13 +40,13 @@ class Bar:
 
 
 class Progress:
-    """Counts images done, on stderr: a bar on a terminal, else a line now and then.
+    """Counts what is done, on stderr: a bar on a terminal, else a line now and then.
 
     Use it as a context manager.
     """
 
-    def __init__(self, what: str, total: int, *, show: bool):
-        self._what, self._total, self._show = what, total, show
+    def __init__(self, what: str, total: int, *, show: bool, unit: str = "images"):
+        self._what, self._total, self._show, self._unit = what, total, show, unit
         self._done = 0
         self._bar: Bar | None = None
         self._start = self._said = time.monotonic()
@@ -58,18 +58,23 @@ class Progress:
         return self
 
     def advance(self) -> None:
-        """Counts one image more."""
-        self._done += 1
+        """Counts one more."""
+        self.reach(self._done + 1)
+
+    def reach(self, done: int) -> None:
+        """Says that `done` of the total are done by now."""
+        self._done = done
         if self._bar:
-            self._bar.show(self._done, "images")
+            self._bar.show(self._done, self._unit)
             return
         now = time.monotonic()
         due = now - self._said > LINE_SECONDS or self._done == self._total
         if self._show and due:
             self._said = now
             rate = self._done / max(now - self._start, 1e-9)
-            counted = f"{self._done}/{self._total} images"
-            log.info("%s: %s, %.1f img/s", self._what, counted, rate)
+            counted = f"{self._done}/{self._total} {self._unit}"
+            each = "img" if self._unit == "images" else self._unit
+            log.info("%s: %s, %.1f %s/s", self._what, counted, rate, each)
 
     def __exit__(self, *error: object) -> None:
         if self._bar:
