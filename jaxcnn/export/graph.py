@@ -71,14 +71,13 @@ class Graph:
         self.scope = ""
         self._known: dict[Any, str] = {}
         self._digests: dict[int, tuple[np.ndarray, tuple[Any, ...]]] = {}
-        self._names: dict[str, int] = {}
 
     def add(self, op: str, inputs: list[Any], **attributes: Any) -> str:
         """The name of the output of `op`, a new node's or that of an equal one."""
         entries = (self.digest(x) if isinstance(x, np.ndarray) else x for x in inputs)
         key = (op, *entries, repr(sorted(attributes.items())))
         if key not in self._known:
-            name = self._unused(f"{self.scope}/{op}" if self.scope else op)
+            name = str(len(self.nodes))
             node = Node(op, inputs, name, self.scope, attributes)
             self.nodes.append(node)
             self.made[name] = node
@@ -92,10 +91,6 @@ class Graph:
             # The array is kept, so that its id is never another's.
             self._digests[id(array)] = array, (array.shape, str(array.dtype), content)
         return self._digests[id(array)][1]
-
-    def _unused(self, name: str) -> str:
-        count = self._names[name] = self._names.get(name, 0) + 1
-        return name if count == 1 else f"{name}_{count}"
 
     def moved(self, value: Value, axes: tuple[int, ...]) -> str:
         """The name of a tensor with the numbers of `value`, its axes the logical `axes`."""
@@ -120,14 +115,26 @@ class Graph:
         sizes = [value.shape[a] if isinstance(value.shape[a], int) else 1 for a in axes]
         return self.add("Expand", [name, np.array(sizes)])
 
-    def live(self, outputs: list[str]) -> list[Node]:
-        """The nodes on which `outputs` depend, in order."""
+    def live(self, outputs: list[str]) -> tuple[list[Node], list[str]]:
+        """The nodes on which `outputs` depend, in order, and the names of the outputs.
+
+        Names are made anew: layer/Operator, and layer/Operator_2 for a second one.
+        """
         needed, kept = set(outputs), []
         for node in reversed(self.nodes):
             if node.output in needed:
                 kept.append(node)
                 needed |= {name for name in node.inputs if isinstance(name, str)}
-        return kept[::-1]
+        names: dict[str, str] = {}
+        taken: dict[str, int] = {}
+        fresh = []
+        for node in kept[::-1]:
+            name = f"{node.scope}/{node.op}" if node.scope else node.op
+            count = taken[name] = taken.get(name, 0) + 1
+            names[node.output] = name if count == 1 else f"{name}_{count}"
+            inputs = [names.get(x, x) if isinstance(x, str) else x for x in node.inputs]
+            fresh.append(Node(node.op, inputs, names[node.output], node.scope, node.attributes))
+        return fresh, [names.get(output, output) for output in outputs]
 
 
 def common_axes(operands: list[Any]) -> tuple[int, ...]:
@@ -147,9 +154,9 @@ def constant_along(const: Const, axes: tuple[int, ...]) -> np.ndarray:
     """The numbers of `const` with physical `axes`; leading axes of one entry are left out."""
     others = tuple(a for a in range(const.data.ndim) if a not in axes)
     data = const.data.transpose((*others, *axes)).reshape([const.data.shape[a] for a in axes])
-    while data.ndim and data.shape[0] == 1:
-        data = data[0]
-    return np.ascontiguousarray(data)
+    leading = next((i for i, n in enumerate(data.shape) if n != 1), data.ndim)
+    data = data.reshape(data.shape[leading:])
+    return np.require(data, requirements="C")
 
 
 def unsupported(what: str, scope: str) -> ExportError:

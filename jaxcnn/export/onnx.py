@@ -72,7 +72,7 @@ def _handle(graph: Graph, equation: Any, inputs: list[Any], scope: str) -> Any:
     name, p = equation.primitive.name, equation.params
     shape = equation.outvars[0].aval.shape
     graph.scope = scope.partition("/")[2] or scope
-    given = [
+    given: list[Any] = [
         x if isinstance(x, Value | Const) else Const(np.asarray(x), np.shape(x)) for x in inputs
     ]
     if name == "broadcast_in_dim":
@@ -134,7 +134,8 @@ def _proto(
     import onnx
     from onnx import helper
 
-    nodes, initializers = _written(graph, graph.live(names))
+    live, names = graph.live(names)
+    nodes, initializers = _written(graph, live)
     for name, output in zip(names, outputs, strict=True):
         nodes.append(helper.make_node("Identity", [name], [output], name=f"{output}/Identity"))
 
@@ -161,7 +162,7 @@ def _written(graph: Graph, live: list[Node]) -> tuple[list[Any], list[Any]]:
     """The nodes and their arrays, each array once, named after the layer that reads it first."""
     from onnx import helper, numpy_helper
 
-    nodes, stored, names = [], {}, set()
+    nodes, stored = [], {}
     for node in live:
         inputs = []
         for place, entry in enumerate(node.inputs):
@@ -172,9 +173,7 @@ def _written(graph: Graph, live: list[Node]) -> tuple[list[Any], list[Any]]:
             key = graph.digest(array)
             if key not in stored:
                 name = f"{node.output}/{_role(node.op, place)}"
-                assert name not in names
-                names.add(name)
-                stored[key] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+                stored[key] = numpy_helper.from_array(np.require(array, requirements="C"), name)
             inputs.append(stored[key].name)
         attributes = {k: v for k, v in node.attributes.items() if k not in NOTES}
         nodes.append(

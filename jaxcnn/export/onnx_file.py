@@ -42,7 +42,7 @@ def runner(path: pathlib.Path) -> Any:
     name = session.get_inputs()[0].name
 
     def run(images: np.ndarray) -> list[np.ndarray]:
-        return list(session.run(None, {name: images}))
+        return [np.asarray(output) for output in session.run(None, {name: images})]
 
     return run
 

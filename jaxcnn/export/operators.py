@@ -110,7 +110,7 @@ def _sliced(g: Graph, x: list[Any], p: dict[str, Any], shape: tuple[Any, ...]) -
     steps = p["strides"] or (1,) * len(shape)
     rows = zip(p["start_indices"], p["limit_indices"], steps, strict=True)
     # The batch is never cut, and its limit is no number.
-    ranges = {axis: row for axis, row in enumerate(rows) if isinstance(row[1], int)}
+    ranges: dict[int, Any] = {axis: row for axis, row in enumerate(rows) if isinstance(row[1], int)}
     return crop(g, x[0], ranges, shape)
 
 

@@ -74,7 +74,7 @@ def _check(what: str, given: tuple[str, ...], known: tuple[str, ...]) -> None:
 
 
 def _outputs(network: Any, variables: Any, images: Array, outputs: tuple[str, ...]):
-    found: dict[str, Array] = {}
+    found: dict[str, Any] = {}
     if "class_map" in outputs:
         found["class_map"] = network.clone(class_map=True).apply(variables, images)  # [B, h, w, K]
     if outputs != ("class_map",):

@@ -36,7 +36,7 @@ def load(folder):
 
     def network(images):
         found = program.call(variables, images)
-        return {name: np.asarray(array) for name, array in found.items()}
+        return {name: np.asarray(array) for name, array in dict(found).items()}
 
     return network
 
@@ -46,7 +46,7 @@ def main(arguments):
         sys.exit(__doc__)
     outputs = load(pathlib.Path(__file__).parent)(np.load(arguments[0]))
     if len(arguments) == 2:
-        np.savez(arguments[1], **outputs)
+        np.savez(arguments[1], allow_pickle=False, **outputs)
     for name, array in outputs.items():
         print(name, array.shape, array.dtype)
         if name == "logits":

@@ -26,7 +26,7 @@ def export_stablehlo(source: Source, out: str | pathlib.Path, form: Form) -> dic
     bundle.needs("flatbuffers", "safetensors")
     from safetensors.numpy import save_file
 
-    flat: dict[str, np.ndarray] = flatten_dict(source.variables, sep="/")
+    flat: dict[str, Any] = flatten_dict(source.variables, sep="/")
     exported = program(source, form, flat)
     with bundle.whole_folder(out) as folder:
         (folder / "model.stablehlo").write_bytes(exported.serialize())

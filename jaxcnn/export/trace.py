@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 from jax.extend import core
 
-from jaxcnn.layers.basic import LocalResponseNorm
+from jaxcnn.layers import LocalResponseNorm
 
 CALLS = (
     "jit",

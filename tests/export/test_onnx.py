@@ -6,11 +6,14 @@ import json
 import re
 import warnings
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch_models
 from exported import source_of
+from jax import lax
 from jax.extend import core
 
 from jaxcnn import create_model, ops, weights
@@ -19,6 +22,7 @@ from jaxcnn.errors import ExportError
 from jaxcnn.export import bundle, onnx_file, portable
 from jaxcnn.export.bundle import Form, Source
 from jaxcnn.export.onnx import to_onnx
+from jaxcnn.layers import AvgPool, LocalResponseNorm
 from jaxcnn.models import list_models
 from jaxcnn.weights.ports import PORTS
 
@@ -26,12 +30,21 @@ ort = pytest.importorskip("onnxruntime", reason="pip install -e '.[export]'")
 onnx = pytest.importorskip("onnx", reason="pip install -e '.[export]'")
 
 # One of every kind of operation; the others have the same ones in other numbers.
-QUICK = ("cuda_convnet", "efficientnet_lite0", "lenet", "lenet5", "nin_cifar10", "resnet20", "vgg11_lrn")  # fmt: skip
-VARIANTS = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in list_models()]
+QUICK = (
+    "cuda_convnet",
+    "efficientnet_lite0",
+    "lenet",
+    "lenet5",
+    "nin_cifar10",
+    "resnet20",
+)
+VARIANTS = [
+    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in list_models()
+]
 
 
 def narrow(name, **fields):
-    """Fields that make `name` a small network of the same layers, and the smallest side it takes."""
+    """Fields that make `name` small with the same layers, and the smallest side it takes."""
     given = create_model(name)
     kind, small = type(given).__name__, {}
     if kind in ("AlexNet", "VGG", "ZFNet"):
@@ -109,7 +122,7 @@ def test_a_mean_image_is_subtracted_inside():
     _, run = emitted(source, Form(takes="pixels"))
     pixels = portable.example(preprocess, "pixels", "nhwc", 2)
     expected = source.model.apply(source.variables, (pixels.astype(np.float32) - mean) / 60)
-    assert bundle.difference(run(pixels)[0], expected) < 1e-5
+    assert bundle.difference(run(pixels)[0], expected) < 1e-4
 
 
 def test_class_map_shares_the_trunk_and_averages_to_the_logits():
@@ -138,6 +151,39 @@ def test_nodes_and_arrays_are_named_after_layers():
     proto, _ = emitted(source_of("lenet", 32))
     assert [n.name for n in proto.graph.node if n.op_type == "Conv"] == ["C1/Conv", "C3/Conv"]
     assert {"C1/Conv/weight", "F6/Gemm/bias"} <= {a.name for a in proto.graph.initializer}
+
+
+class Small(nn.Module):
+    """Operations that the quick networks lack, on maps of 5 x 6 pixels of 8 channels."""
+
+    @nn.compact
+    def __call__(self, x):
+        y = LocalResponseNorm(size=5, alpha=0.3, k=1.5, groups=2)(x)
+        y = jnp.concatenate([y, LocalResponseNorm(size=3, beta=0.5)(y)], axis=-1)  # [B, 5, 6, 16]
+        y = AvgPool(3, 2, padding=1, count_padding=False)(y)  # [B, 3, 3, 16]
+        y = AvgPool(2, 2, ceil=True)(y)  # [B, 2, 2, 16]
+        zero = jnp.zeros((), y.dtype)
+        y = lax.pad(y, zero, ((0, 0, 0), (1, -1, 0), (0, 2, 0), (0, 0, 0)))  # [B, 2, 4, 16]
+        y = y[:, :, ::2]  # [B, 2, 2, 16]
+        gate = jnp.mean(y, axis=(1, 2), keepdims=True)  # [B, 1, 1, 16]
+        return (y * nn.sigmoid(gate) - jnp.exp(-gate) / 3) ** 3
+
+
+def test_operations_one_by_one():
+    """Each output of this module is also a reshape that the graph cannot make of a relabelling."""
+    x = np.random.default_rng(0).standard_normal((2, 5, 6, 8), np.float32)
+
+    def function(variables, images):
+        with ops.portable():
+            y = Small().apply(variables, images)
+        return y, y.reshape(y.shape[0], 4, 16) * 2
+
+    proto = to_onnx(function, {}, (5, 6, 8), dtype=np.float32, outputs=("y", "z"))
+    session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for found, expected in zip(session.run(None, {"images": x}), function({}, x), strict=True):
+        assert bundle.difference(found, expected) < 1e-5
+    kinds = {node.op_type for node in proto.graph.node}
+    assert {"LRN", "AveragePool", "Pad", "Slice", "Concat", "Reshape"} <= kinds
 
 
 def test_an_operation_without_a_form_is_one_sentence():
