@@ -14,7 +14,9 @@ def commands(subject: Subject, recipe: Recipe | None) -> list[tuple[str, str]]:
     workdir = shlex.quote(str(subject.workdir))
     found = []
     if recipe:
-        settings = " ".join(_override(name, new) for name, (_, new) in recipe.differences.items())
+        settings = " ".join(
+            _override(name, new) for name, (_, new) in recipe.differences.items() if new is not None
+        )
         train = f"python -m jaxcnn.main --config={recipe.name} --workdir={workdir} {settings}"
         found.append(("train it again", train.strip()))
     elif subject.viewer.metadata.get("source"):

@@ -41,12 +41,9 @@ def nearest_recipe(config: dict[str, Any], folder: pathlib.Path = CONFIGS) -> Re
 
 
 def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """{setting: (old, new)} of what can change the result; a setting one of them lacks is left out.
-
-    Configs that an older version stored lack newer settings.
-    """
+    """{setting: (old, new)} of what can change the result; None is what one of them does not set."""
     found = differences(old, new)
-    return {name: pair for name, pair in found.items() if name not in SILENT and None not in pair}
+    return {name: pair for name, pair in found.items() if name not in SILENT}
 
 
 def _recipes(path: pathlib.Path) -> list[tuple[str, Config]]:
@@ -71,8 +68,9 @@ def main_settings(config: dict[str, Any]) -> list[tuple[str, str]]:
     data, optim = config.get("data", {}), config.get("optim", {})
     length = f"{optim['steps']:,} steps" if optim.get("steps") else f"{optim.get('epochs')} epochs"
     smoothing = optim.get("label_smoothing")
+    args = config.get("model_args") or {}
     rows = [
-        ("network", " ".join(filter(None, [config.get("model"), config.get("model_args")]))),
+        ("network", ", ".join([config["model"], *(f"{k}={v}" for k, v in args.items())])),
         ("training images", f"{data.get('name')}, split {data.get('train_split')}"),
         ("augmentation", ", ".join(data.get("augment") or []) or "none"),
         ("optimizer", _optimizer(optim)),

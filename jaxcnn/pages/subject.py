@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.config.schema import Data
-from jaxcnn.config.values import from_dict
+from jaxcnn.config.values import from_dict, to_dict
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.errors import ConfigError
 from jaxcnn.evaluate.evaluation import Evaluation, evaluate
@@ -29,8 +29,9 @@ class Subject:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The config it was trained with; {} of imported weights."""
-        return self.viewer.metadata.get("config") or {}
+        """The config it was trained with, in today's fields; {} of imported weights."""
+        stored = self.viewer.metadata.get("config")
+        return to_dict(from_dict(stored)) if stored else {}
 
     @property
     def class_names(self) -> list[str]:
