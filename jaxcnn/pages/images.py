@@ -37,7 +37,7 @@ def with_heat(image: np.ndarray, heat: np.ndarray, top: float, *, side: int = 16
     """An image uint8 [S, S, C] under its map [h, w]: uint8 [side, side, 3].
 
     The map is drawn in one colour whose opacity goes from nothing at 0 to its most at `top`; what
-    lies below 0 is not drawn. The image is paled, so that the colour is seen on a photograph too.
+    lies below 0 is not drawn. The image is nearly grey, so that the colour is seen on photographs.
     """
     size = side, side
     how = cv2.INTER_NEAREST if image.shape[0] < side else cv2.INTER_AREA
@@ -45,6 +45,6 @@ def with_heat(image: np.ndarray, heat: np.ndarray, top: float, *, side: int = 16
     spread = cv2.resize(np.asarray(heat, np.float32), size, interpolation=cv2.INTER_LINEAR)
     share = np.clip(spread / top, 0, 1) if top > 0 else np.zeros_like(spread)
     grey = cv2.cvtColor(below, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
-    paled = 0.6 * below + 0.4 * grey
+    paled = 0.2 * below + 0.8 * grey
     opacity = 0.85 * share[..., None]
     return np.round(paled * (1 - opacity) + HEAT * opacity).astype(np.uint8)

@@ -86,6 +86,7 @@ class Network:
             "classes": len(self.names),
             "side": self.viewer.preprocess.image_size,
             "method": self.method,
+            "grey": grey_of(self.viewer),
             "drawing": dataclasses.asdict(drawing) if drawing else None,
             "neighbours": self.table is not None,
             "examples": examples_of(self.viewer),
@@ -183,6 +184,12 @@ class Network:
         inputs, layer = self.viewer.normalise(views), self.table.layer
         maps = np.asarray(capture(self.viewer.model, self.viewer.variables, inputs, [layer])[layer])
         return maps.astype(np.float32).mean(axis=tuple(range(1, maps.ndim - 1)))
+
+
+def grey_of(viewer: Viewer) -> str:
+    """The mean colour of the training images, which hides a part, as a colour of CSS."""
+    mean = np.resize(np.asarray(viewer.preprocess.offset()).mean(axis=(0, 1)), 3)
+    return "rgb({} {} {})".format(*(round(float(value)) for value in mean))
 
 
 def drawing_of(metadata: dict[str, Any], shape: tuple[int, int, int]) -> Drawing | None:

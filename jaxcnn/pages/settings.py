@@ -41,7 +41,7 @@ def nearest_recipe(config: dict[str, Any], folder: pathlib.Path = CONFIGS) -> Re
 
 
 def changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """{setting: (old, new)} of what can change the result; None is what one of them does not set."""
+    """{setting: (old, new)} of what can change the result; None is what one does not set."""
     found = differences(old, new)
     return {name: pair for name, pair in found.items() if name not in SILENT}
 

@@ -16,7 +16,7 @@ from jaxcnn.export.bundle import Form
 from jaxcnn.interpret.class_activation import cam, class_map
 from jaxcnn.interpret.viewer import Viewer
 from jaxcnn.pages.images import data_uri
-from jaxcnn.pages.network import drawing_of, examples_of
+from jaxcnn.pages.network import drawing_of, examples_of, grey_of
 from jaxcnn.pages.server import TEMPLATES
 
 PAGE = {
@@ -89,6 +89,7 @@ def _model(folder: pathlib.Path, place: int, workdir: str, best: bool) -> dict[s
         "preprocessing": preprocess.to_dict() | {"pixel_mean": "", "whitening": ""},
         "fill": [round(float(value)) for value in mean],
         "method": "class activation map" if bias else "",
+        "grey": grey_of(viewer),
         "bias": bias,
         "drawing": vars(drawing) if drawing else None,
         "neighbours": False,

@@ -39,8 +39,8 @@ async function attempt(work) {
   }
 }
 
-function sentence(error) {
-  const text = String(error.message || error);
+function sentence(said) {
+  const text = String(said.message || said);
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 }
 
@@ -63,13 +63,13 @@ function use(model) {
   Object.assign(state, { model, answer: null, chosen: null });
   state.models.forEach((one) => one.button.setAttribute("aria-pressed", one === model));
   at("title").textContent = model.title || model.name;
-  const trained = model.dataset ? `, trained on ${model.dataset}` : "";
   const step = model.step ? ` for ${model.step.toLocaleString("en")} steps` : "";
-  const tells = `tells ${model.classes.toLocaleString("en")} classes apart`;
-  at("facts").textContent = `${model.name}${trained}${step}; ${tells}.`;
+  const trained = model.dataset ? `Trained on ${model.dataset}${step}. ` : "";
+  at("facts").textContent = `${trained}It tells ${model.classes.toLocaleString("en")} classes apart.`;
   document.title = `jaxcnn: try ${model.name}`;
   at("draw").hidden = !model.drawing;
   if (model.drawing) pad.use(model.drawing);
+  at("pad-hint").hidden = false;
   at("work").hidden = true;
   at("hide").checked = false;
   tell("");
@@ -83,7 +83,7 @@ function showExamples(model) {
   const items = model.examples.map(({ name, picture }) => {
     const image = make("img", { src: picture, alt: "" });
     image.classList.toggle("small-picture", model.side <= SHARP);
-    const button = make("button", { type: "button", ariaLabel: `Example: ${name}` }, image);
+    const button = make("button", { type: "button", title: name, ariaLabel: `Example: ${name}` }, image);
     button.addEventListener("click", async () => classify(await blobOf(picture)));
     return make("li", {}, button);
   });
@@ -146,6 +146,7 @@ async function choose(number) {
   state.chosen = number;
   answer.top.forEach((entry) => entry.button.setAttribute("aria-pressed", entry.class === number));
   clearMap(at("heat"));
+  at("stage").classList.remove("mapped");
   at("map-said").textContent = "";
   at("strength-row").hidden = !model.method;
   if (square.shown) occlude();
@@ -155,9 +156,9 @@ async function choose(number) {
     if (state.answer !== answer || state.chosen !== number) return;
     const top = drawMap(at("heat"), map.values);
     const name = answer.top.find((entry) => entry.class === number).name;
-    at("map-said").textContent = top > 0
-      ? `${map.method} of ${name}; strongest ${top.toPrecision(3)} (${map.unit})`
-      : `${map.method} of ${name}: nothing above zero`;
+    const strongest = top > 0 ? `at most ${top.toPrecision(3)} (${map.unit})` : "nothing above zero";
+    at("map-said").textContent = sentence(`${map.method}, evidence for ${name}: ${strongest}`);
+    at("stage").classList.toggle("mapped", top > 0);
   } catch (error) {
     tell(sentence(error));
   }
@@ -181,8 +182,7 @@ async function neighbours() {
 }
 
 function showSquare() {
-  const grey = state.model.grey || "#808080";
-  square.show(state.model.side, at("size").value / 100, grey);
+  square.show(state.model.side, at("size").value / 100, state.model.grey);
 }
 
 let asked = null; // the newest place of the square that waits for its turn
@@ -230,10 +230,11 @@ at("hide").addEventListener("change", () => {
   at("square-said").textContent = "";
 });
 at("size").addEventListener("input", () => square.resize(at("size").value / 100));
-const strength = () => { at("heat").style.opacity = at("strength").value / 100; };
+const strength = () => at("stage").style.setProperty("--strength", at("strength").value / 100);
 at("strength").addEventListener("input", strength);
 strength();
-at("clear").addEventListener("click", () => { pad.clear(); at("work").hidden = true; });
+at("clear").addEventListener("click", () => { pad.clear(); at("work").hidden = true; at("pad-hint").hidden = false; });
+at("pad").addEventListener("pointerdown", () => { at("pad-hint").hidden = true; });
 at("file").addEventListener("change", () => { classify(at("file").files[0]); at("file").value = ""; });
 
 function imageOf(transfer) {
