@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.draw.overlay import stretch
 from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.filters import first_kernels
 from jaxcnn.interpret.viewer import Viewer
@@ -32,7 +31,9 @@ def filters(viewer: Viewer) -> Filters | None:
         kernels = first_kernels(viewer.model, viewer.variables, viewer.shape)
     except ConfigError:
         return None
-    shown = np.round(255 * stretch(kernels.values[:MOST])).astype(np.uint8)  # [F, kh, kw, C]
+    largest = max(float(np.abs(kernels.values).max()), 1e-9)
+    shown = 127.5 + 127.5 * kernels.values[:MOST] / largest  # zero is grey
+    shown = np.round(shown).astype(np.uint8)  # [F, kh, kw, C]
     shown = shown if shown.shape[3] in (1, 3) else shown[..., :1]
     count, height, width = shown.shape[:3]
     columns = 16 if count >= 32 else 8 if count >= 8 else count

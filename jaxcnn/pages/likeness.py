@@ -8,15 +8,17 @@ import numpy as np
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import JaxcnnError
-from jaxcnn.interpret.activations import FEATURES, layer_shapes
-from jaxcnn.interpret.retrieval import Table, embed, features, nearest
+from jaxcnn.interpret.activations import FEATURES, capture, layer_shapes
+from jaxcnn.interpret.retrieval import embed, features, nearest
 from jaxcnn.interpret.viewer import Viewer
 from jaxcnn.pages.images import data_uri
+from jaxcnn.pages.repeat import checkpoint_of
 from jaxcnn.pages.subject import Subject
 
 POINTS = 1500  # images of the map
 THUMBNAILS = 320
 CELLS = 26  # thumbnails lie on a grid of so many columns and rows, so that none hides another
+AT_ONCE = 64  # images of one batch
 SIDE = 28  # pixels of a thumbnail's picture
 PAIRS = 12  # near-duplicates shown
 
@@ -61,12 +63,13 @@ def likeness(subject: Subject, *, train_images: int) -> Likeness:
     Near-duplicates are looked for where the training set has at most `train_images` images.
     """
     layer = last_hidden(subject.viewer)
-    table = features(subject.workdir, subject.data, subject.result.split, layer=layer)
-    pairs, note, typical, close = _pairs(subject, table, train_images)
+    count = len(subject.result.predictions.labels)
+    rows = np.linspace(0, count - 1, min(POINTS, count)).astype(int)
+    pairs, note, typical, close = _pairs(subject, layer, train_images)
     return Likeness(
-        layer=table.layer,
-        count=len(table.labels),
-        dots=_dots(subject, table),
+        layer=layer,
+        count=count,
+        dots=_dots(subject, rows, features_of(subject, rows, layer)),
         pairs=pairs,
         pairs_note=note,
         typical=typical,
@@ -88,27 +91,33 @@ def last_hidden(viewer: Viewer) -> str:
     return vectors[-1] if vectors else FEATURES
 
 
-def _dots(subject: Subject, table: Table) -> list[Dot]:
+def features_of(subject: Subject, rows: np.ndarray, layer: str) -> np.ndarray:
+    """Features [n, D] of rows of the predictions, averaged over positions."""
+    viewer, parts = subject.viewer, []
+    for start in range(0, len(rows), AT_ONCE):
+        views = subject.views(np.resize(rows[start : start + AT_ONCE], AT_ONCE).tolist())
+        maps = capture(viewer.model, viewer.variables, viewer.normalise(views), [layer])[layer]
+        values = np.asarray(maps, np.float32)  # [AT_ONCE, D] or [AT_ONCE, h, w, D]
+        parts.append(values.mean(axis=tuple(range(1, values.ndim - 1))))  # [AT_ONCE, D]
+    return np.concatenate(parts)[: len(rows)]
+
+
+def _dots(subject: Subject, rows: np.ndarray, features: np.ndarray) -> list[Dot]:
     """The images in the plane by t-SNE, thumbnails for as many as have room."""
-    count = len(table.labels)
-    rows = np.linspace(0, count - 1, min(POINTS, count)).astype(int)
-    points = embed(np.asarray(table.features[rows]), "tsne" if len(rows) > 30 else "pca")
+    points = embed(features, "tsne" if len(rows) > 30 else "pca")
     low, high = points.min(axis=0), points.max(axis=0)
     places = 20 + 960 * (points - low) / np.maximum(high - low, 1e-9)  # [n, 2]
-    predicted = subject.result.predictions.log_probabilities.argmax(axis=1)
-    by_record = dict(zip(subject.result.predictions.records.tolist(), predicted, strict=True))
+    predictions = subject.result.predictions
+    answers = predictions.log_probabilities[rows].argmax(axis=1)
     shown = _room(places)
-    views = _views(subject, table.records[rows[shown]])
-    pictures = dict(zip(shown, views, strict=True))
+    pictures = dict(zip(shown, subject.views(rows[shown].tolist()), strict=True))
     names, dots = subject.class_names, []
-    for i, row in enumerate(rows):
-        label = int(table.labels[row])
-        answer = int(by_record.get(int(table.records[row]), label))
-        wrong = answer != label
-        name = names[label] + (f", taken for {names[answer]}" if wrong else "")
+    for i, label in enumerate(predictions.labels[rows].tolist()):
+        wrong = answers[i] != label
+        name = names[label] + (f", taken for {names[answers[i]]}" if wrong else "")
         picture = data_uri(pictures[i], side=SIDE) if i in pictures else ""
-        x, y = (float(v) for v in places[i])
-        dots.append(Dot(round(x, 1), round(y, 1), label, name, wrong, picture))
+        x, y = (round(float(place), 1) for place in places[i])
+        dots.append(Dot(x, y, label, name, bool(wrong), picture))
     return sorted(dots, key=lambda dot: bool(dot.picture))  # pictures lie above plain dots
 
 
@@ -127,7 +136,7 @@ def _views(subject: Subject, records: np.ndarray) -> list[np.ndarray]:
     return [eval_view(e.image, preprocess, e.key, upright=source.upright) for e in examples]
 
 
-def _pairs(subject: Subject, table: Table, train_images: int) -> tuple[list[Pair], str, float, int]:
+def _pairs(subject: Subject, layer: str, train_images: int) -> tuple[list[Pair], str, float, int]:
     """(the nearest pairs, why there are none, median distance, how many are far below it)."""
     data = subject.data
     if not subject.config or data.name != subject.config["data"]["name"]:
@@ -139,10 +148,13 @@ def _pairs(subject: Subject, table: Table, train_images: int) -> tuple[list[Pair
         return [], f"The training images are not here: {error}.", 0.0, 0
     if len(source) > train_images:
         note = (
-            f"Not looked for: the training set has {len(source):,} images; this report was asked "
+            f"Not looked for: the training set has {len(source):,} images, and this report was "
+            f"asked to compare at most {train_images:,} (--train-images)."
         )
-        return [], note + f"to compare at most {train_images:,} (--train-images).", 0.0, 0
-    known = features(subject.workdir, data, split, layer=table.layer)
+        return [], note, 0.0, 0
+    weights = checkpoint_of(subject)
+    known = features(weights, data, split, layer=layer)
+    table = features(weights, data, subject.result.split, layer=layer)
     found = nearest(known.features, np.asarray(table.features), 1)
     distance = found.distance[:, 0]
     typical = float(np.median(distance))

@@ -81,17 +81,22 @@ def write_report(
     return out
 
 
-def automatic(workdir: str | pathlib.Path, result: Evaluation | None = None) -> list[pathlib.Path]:
-    """Writes the report of a finished run or evaluation into `workdir`; returns [its path], or [].
+def automatic(
+    workdir: str | pathlib.Path, folder: str | pathlib.Path = "", **given: Any
+) -> list[pathlib.Path]:
+    """Writes the report that a finished run or evaluation ends with; returns [its path], or [].
 
-    It is an addition: what goes wrong is said in a line, and fails nothing. A run of several
-    processes writes none, since it ends before all of them could evaluate again.
+    It goes into `folder`, by default the workdir; `given` are arguments of `write_report`. It is an
+    addition: what goes wrong is said in a line, and fails nothing. Of several processes none writes
+    it, since all of them would have to evaluate.
     """
     if jax.process_count() > 1 or not available():
         return []
-    out = pathlib.Path(workdir) / NAME
+    out = pathlib.Path(folder or workdir) / NAME
     try:
-        return [write_report([workdir], out, result=result, train_images=AUTOMATIC_TRAIN_IMAGES)]
+        return [write_report([workdir], out, train_images=AUTOMATIC_TRAIN_IMAGES, **given)]
+    except KeyboardInterrupt:
+        log.warning("no report: interrupted; python scripts/report.py --workdir %s", workdir)
     except JaxcnnError as error:
         log.warning("no report: %s", error)
     except Exception as error:  # the run is over and saved; it must not seem to have failed

@@ -120,7 +120,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _own(self, origin: str) -> bool:
         try:
             parts = urllib.parse.urlsplit(origin)
-            port = self.server.server_address[1]
+            port = self.connection.getsockname()[1]
             return parts.hostname in NAMES and (parts.port or 80) == port
         except ValueError:
             return False
