@@ -17,9 +17,9 @@ from jaxcnn.pages.subject import Subject
 
 POINTS = 1500  # images of the map
 THUMBNAILS = 320
-CELLS = 26  # thumbnails lie on a grid of so many columns and rows, so that none hides another
+SMALL, LARGE = 32, 64  # sides of thumbnails on the map of 1000 x 1000
+FEW = 100  # images up to which thumbnails are large
 AT_ONCE = 64  # images of one batch
-SIDE = 28  # pixels of a thumbnail's picture
 PAIRS = 12  # near-duplicates shown
 
 
@@ -51,6 +51,7 @@ class Likeness:
     layer: str
     count: int
     dots: list[Dot]
+    size: int  # of thumbnails
     pairs: list[Pair]
     pairs_note: str
     typical: float  # the median distance between a test image and its nearest training image
@@ -65,11 +66,13 @@ def likeness(subject: Subject, *, train_images: int) -> Likeness:
     layer = last_hidden(subject.viewer)
     count = len(subject.result.predictions.labels)
     rows = np.linspace(0, count - 1, min(POINTS, count)).astype(int)
+    size = LARGE if len(rows) <= FEW else SMALL
     pairs, note, typical, close = _pairs(subject, layer, train_images)
     return Likeness(
         layer=layer,
         count=count,
-        dots=_dots(subject, rows, features_of(subject, rows, layer)),
+        dots=_dots(subject, rows, features_of(subject, rows, layer), size),
+        size=size,
         pairs=pairs,
         pairs_note=note,
         typical=typical,
@@ -85,9 +88,8 @@ def last_hidden(viewer: Viewer) -> str:
     """
     shapes = layer_shapes(viewer.model, viewer.variables, (1, *viewer.shape))
     paths = list(shapes)
-    behind = paths[paths.index(FEATURES) + 1 :] if FEATURES in paths else paths
-    classes = len(viewer.class_names)
-    vectors = [path for path in behind if len(shapes[path]) == 2 and shapes[path][1] != classes]
+    between = paths[paths.index(FEATURES) + 1 : -1]  # the last one is the output
+    vectors = [path for path in between if np.prod(shapes[path][1:-1]) == 1]
     return vectors[-1] if vectors else FEATURES
 
 
@@ -102,30 +104,30 @@ def features_of(subject: Subject, rows: np.ndarray, layer: str) -> np.ndarray:
     return np.concatenate(parts)[: len(rows)]
 
 
-def _dots(subject: Subject, rows: np.ndarray, features: np.ndarray) -> list[Dot]:
+def _dots(subject: Subject, rows: np.ndarray, features: np.ndarray, size: int) -> list[Dot]:
     """The images in the plane by t-SNE, thumbnails for as many as have room."""
     points = embed(features, "tsne" if len(rows) > 30 else "pca")
     low, high = points.min(axis=0), points.max(axis=0)
-    places = 20 + 960 * (points - low) / np.maximum(high - low, 1e-9)  # [n, 2]
+    places = 35 + 930 * (points - low) / np.maximum(high - low, 1e-9)  # [n, 2]
     predictions = subject.result.predictions
     answers = predictions.log_probabilities[rows].argmax(axis=1)
-    shown = _room(places)
+    shown = _room(places, cells=int(0.83 * 1000 / size))
     pictures = dict(zip(shown, subject.views(rows[shown].tolist()), strict=True))
     names, dots = subject.class_names, []
     for i, label in enumerate(predictions.labels[rows].tolist()):
         wrong = answers[i] != label
         name = names[label] + (f", taken for {names[answers[i]]}" if wrong else "")
-        picture = data_uri(pictures[i], side=SIDE) if i in pictures else ""
+        picture = data_uri(pictures[i], side=size - 4) if i in pictures else ""
         x, y = (round(float(place), 1) for place in places[i])
         dots.append(Dot(x, y, label, name, bool(wrong), picture))
     return sorted(dots, key=lambda dot: bool(dot.picture))  # pictures lie above plain dots
 
 
-def _room(places: np.ndarray) -> list[int]:
-    """The first image of each cell of a grid, at most THUMBNAILS of them."""
+def _room(places: np.ndarray, cells: int) -> list[int]:
+    """The first image in each of `cells` x `cells` cells, so that few hide another."""
     taken: dict[tuple[int, int], int] = {}
     for i, (x, y) in enumerate(places):
-        taken.setdefault((int(x * CELLS / 1000), int(y * CELLS / 1000)), i)
+        taken.setdefault((int(x * cells / 1000), int(y * cells / 1000)), i)
     return sorted(taken.values())[:THUMBNAILS]
 
 

@@ -23,8 +23,14 @@ def digits(tmp_path_factory):
 def colour(tmp_path_factory):
     """The directory of a `resnet20`, which has class activation maps and strange class names."""
     folder = tmp_path_factory.mktemp("colour") / "resnet20"
-    found, _, _ = checkpoint(folder, "resnet20", preprocess=COLOUR, data=Data(), class_names=NAMES)
-    return found
+    _, variables, _ = build("resnet20", (1, *COLOUR.shape))
+    metadata = {
+        "model": "resnet20",
+        "model_args": {},
+        "preprocessing": COLOUR.to_dict(),
+        "class_names": NAMES,
+    }
+    return save_variables(folder, variables, metadata)
 
 
 @pytest.fixture(scope="session")
