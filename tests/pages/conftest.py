@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from checkpoints import COLOUR, GREY, SPLIT, checkpoint
+from networks import build
 from PIL import Image
 
+from jaxcnn.checkpoint.variables import save_variables
 from jaxcnn.config.schema import Data
 
 NAMES = [f"<b>${digit}$" for digit in range(10)]  # what a page must show as text
