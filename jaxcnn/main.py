@@ -73,6 +73,11 @@ def run(asked: command.Command) -> None:
         result = loop.train(asked.config, asked.workdir, asked.profile)
     if jax.process_index() == 0:
         _report(result, asked.workdir)
+        if asked.report and not result.get("already_finished"):
+            from jaxcnn.pages import report
+
+            for page in report.automatic(asked.workdir):
+                print(f"  report      {page}")
 
 
 def _keep_programs() -> None:

@@ -24,7 +24,7 @@ from jaxcnn.evaluate import predictions, protocols, report
 from jaxcnn.evaluate.evaluation import Evaluation, evaluate
 from jaxcnn.parallel import joining, processes
 from jaxcnn.parallel.launch import Launch
-from jaxcnn.run import logs
+from jaxcnn.run import command, logs
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -69,6 +69,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "first workdir",
     )
     add("--pictures", metavar="DIR", help="default: evaluation/SPLIT_PROTOCOL in the first workdir")
+    add(
+        "--report",
+        choices=("on", "off"),
+        default=command.report_default(),
+        help="whether report.html is written beside the pictures (default: %(default)s)",
+    )
     add("--json", action="store_true", help="one JSON object")
     add("--coordinator_address", help="host:port of process 0, the same for all processes")
     add("--num_processes", type=int, help="how many processes divide the images")
@@ -124,7 +130,15 @@ def write(args: argparse.Namespace, member: pathlib.Path, result: Evaluation) ->
     written = [result.predictions.save(args.predictions)] if args.predictions else []
     written.append(report.append_row(args.table or home / "evaluations.md", result))
     folder = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{result.split}_{result.protocol}").strip("_")
-    return written + report.draw(args.pictures or home / "evaluation" / folder, result)
+    place = pathlib.Path(args.pictures or home / "evaluation" / folder)
+    written += report.draw(place, result)
+    if args.report == "off" or result.protocol == "saved" or len(result.members) > 1:
+        return written
+    from jaxcnn.pages import report as page
+
+    return written + page.automatic(
+        member, place, result=result, best=args.best, data_dir=args.data_dir
+    )
 
 
 if __name__ == "__main__":

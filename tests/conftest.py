@@ -6,6 +6,7 @@ Warnings are errors, by pyproject.toml.
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAXCNN_REPORT", "off")  # runs of tests end without a page
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
 )

@@ -6,6 +6,7 @@ types and applies the overrides.
 """
 
 import importlib.util
+import os
 import pathlib
 import re
 import sys
@@ -30,6 +31,7 @@ class Command(NamedTuple):
     launch: Launch
     preflight: bool
     profile: str
+    report: bool = False
 
 
 def parse(argv: list[str]) -> tuple[schema.Config, str]:
@@ -75,7 +77,13 @@ def command(argv: list[str]) -> Command:
         launch=launch,
         preflight=values.preflight,
         profile=values.profile,
+        report=values.report == "on",
     )
+
+
+def report_default() -> str:
+    """ "on", or "off" where the variable JAXCNN_REPORT says so: whether reports are written."""
+    return "off" if os.environ.get("JAXCNN_REPORT") == "off" else "on"
 
 
 def help_text() -> str:
@@ -114,6 +122,13 @@ def _define(
     for name, (default, about, least) in whole.items():
         flags.DEFINE_integer(name, default, about, least, flag_values=values)
     looking = "Look at data, disk and speed, draw a batch, and train nothing."
+    flags.DEFINE_enum(
+        "report",
+        report_default(),
+        ["on", "off"],
+        "Whether a finished run writes WORKDIR/report.html (docs/pages.md).",
+        flag_values=values,
+    )
     flags.DEFINE_bool("preflight", False, looking, flag_values=values)
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=values)
     return values, holder

@@ -1,0 +1,1 @@
+"""Pages to look at: a report of a run, and a demo to try its network by hand."""
