@@ -1,4 +1,4 @@
-"""The classic ImageNet networks, each traceable to its paper, on one small, fast, sharded JAX trainer."""
+"""The classic ImageNet networks, each traceable to its paper, and one trainer for them in JAX."""
 
 from jaxcnn.models import create_model, list_models
 

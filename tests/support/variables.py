@@ -1,4 +1,4 @@
-"""Variables for a network without compiling its initialisers, which takes longer than compiling its training step."""
+"""Variables for a network without compiling its initialisers, which takes longer than a step."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 
 def random_variables(model, images, *, stats=0.0):
-    """{params, batch_stats} as `model.init` starts them: scales 1, biases 0, kernels and all else N(0, 2 / fan-in); statistics `stats` away."""
+    """{params, batch_stats} as `model.init` starts them, statistics `stats` away.
+
+    Scales are 1, biases 0, kernels and all else N(0, 2 / fan-in).
+    """
     rng = np.random.default_rng(0)
     abstract = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), images)
     filled = {}

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0's real ImageNet weights out of their package, against the authors' own PyTorch code."""
+"""EfficientNet-Lite0's ImageNet weights out of their package, against the authors' own code."""
 
 import importlib
 
