@@ -38,8 +38,8 @@ def row(width: float, depth: float, size: int, dropout: float, **fields: Any) ->
 # fmt: off
 TENSORFLOW = dict(bn_epsilon=1e-3, bn_momentum=0.99)
 # EfficientNet-Lite (the authors' code: tensorflow/tpu, efficientnet/lite) has no gates and ReLU6
-# for swish; it scales neither the stem and the head nor the repeats of the first and the last stage.
-# All its public weights were trained in TensorFlow.
+# for swish; it scales neither the stem and the head nor the repeats of the first and the last
+# stage. All its public weights were trained in TensorFlow.
 LITE = dict(
     activation=ReLU6, squeeze_excite=False, fixed_ends=True, same_padding=True, **TENSORFLOW
 )
