@@ -91,12 +91,15 @@ def captums(name: str, images: np.ndarray) -> dict[str, Call]:
             module.inplace = False
     x = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).requires_grad_()
     last = net.layer4 if hasattr(net, "layer4") else net.features
-    square = {"sliding_window_shapes": (3, SQUARE, SQUARE), "strides": (3, STEP, STEP)}
+    square: dict[str, Any] = {
+        "sliding_window_shapes": (3, SQUARE, SQUARE),
+        "strides": (3, STEP, STEP),
+    }
     simple = {
         "gradient": attr.Saliency(net),
         "guided": attr.GuidedBackprop(net),
         "deconv": attr.Deconvolution(net),
-        "grad_cam": attr.LayerGradCam(net, last),
+        "grad_cam": attr.LayerGradCam(net, last),  # type: ignore[arg-type]
     }
     calls: dict[str, Call] = {
         method: (lambda found=found: found.attribute(x, target=3))

@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def grid(
     )  # fmt: skip
     for number, image in enumerate(images):
         ax = figure.add_subplot(spec[divmod(number, columns)])
-        span = {"vmin": 0, "vmax": 255 if image.dtype == np.uint8 else 1}
+        span: dict[str, Any] = {"vmin": 0, "vmax": 255 if image.dtype == np.uint8 else 1}
         ax.imshow(image, cmap="gray", interpolation="nearest", **span)
         ax.set(xticks=[], yticks=[])
         mark = marks[number] if number < len(marks) else ""

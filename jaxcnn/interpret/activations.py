@@ -109,9 +109,17 @@ def _captured(model: nn.Module, layers: tuple[str, ...], variables: Any, images:
     logits, kept = model.apply(
         variables, images, train=False, capture_intermediates=wanted, mutable=["intermediates"]
     )
-    flat = flatten_dict(kept.get("intermediates", {}), sep="/")
+    flat: Any = flatten_dict(kept.get("intermediates", {}), sep="/")
     maps = {path.removesuffix("/__call__"): calls[0] for path, calls in flat.items()}
     return maps | {"logits": logits}
+
+
+def either(function: Callable | None, classes: Array | None) -> Targets:
+    """What is explained: the function, or else the classes."""
+    if function is not None:
+        return function
+    assert classes is not None
+    return classes
 
 
 def target_scores(logits: Array, targets: Targets) -> Array:
@@ -175,7 +183,7 @@ def _gradient_at(
             return output if zero is None else output + zero
 
         logits = with_layer_changed(model, variables, images, layer, keep)
-        return jnp.sum(target_scores(logits, function or classes)), kept[0]
+        return jnp.sum(target_scores(logits, either(function, classes))), kept[0]
 
     zero = jax.eval_shape(lambda: score(None)[1])
     zero = jnp.zeros(zero.shape, zero.dtype)

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxcnn import layers
 from jaxcnn.errors import ConfigError
-from jaxcnn.interpret.activations import Targets, target_scores
+from jaxcnn.interpret.activations import Targets, either, target_scores
 
 Array = jax.Array
 # (gradient from above, where the ReLU's input lies between its bends) -> gradient below
@@ -137,7 +137,7 @@ def _gradient(
     def score(images: Array) -> Array:
         with nn.intercept_methods(with_rule(rule)):
             logits: Any = model.apply(variables, images, train=False)
-        return jnp.sum(target_scores(logits, function or classes))
+        return jnp.sum(target_scores(logits, either(function, classes)))
 
     return jax.grad(score)(images)
 
@@ -215,7 +215,7 @@ def _score(
     model: nn.Module, function: Callable | None, variables: Any, images: Array, classes: Any
 ) -> Array:
     logits: Any = model.apply(variables, images, train=False)
-    return target_scores(logits, function or classes)
+    return target_scores(logits, either(function, classes))
 
 
 def _path_sum(

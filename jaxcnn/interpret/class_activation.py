@@ -21,6 +21,7 @@ from jaxcnn.interpret.activations import (
     check_layer,
     check_map,
     default_layer,
+    either,
     gradient_at,
     layer_shapes,
     target_scores,
@@ -205,7 +206,7 @@ def _without(
             return jnp.where(jnp.arange(output.shape[-1]) == number, 0, output)
 
         logits = with_layer_changed(model, variables, images, layer, switch_off)
-        return target_scores(logits, function or classes)
+        return target_scores(logits, either(function, classes))
 
     # What comes before the layer does not depend on the number, so vmap runs it once.
     return jax.vmap(score)(numbers)

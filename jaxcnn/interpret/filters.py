@@ -28,7 +28,7 @@ def first_kernels(model: nn.Module, variables: Any, shape: tuple[int, int, int])
 
     Raises ConfigError for a network without a convolution over the image.
     """
-    params = flatten_dict(variables["params"], sep="/")
+    params: Any = flatten_dict(variables["params"], sep="/")
     for layer in layer_shapes(model, variables, (1, *shape)):
         kernel = params.get(f"{layer}/kernel")
         if kernel is not None and np.ndim(kernel) == 4:

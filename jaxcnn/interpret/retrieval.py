@@ -66,7 +66,9 @@ class Table:
                 f"{path} is no table of features ({one_line(error)}); "
                 "scripts/visualize.py features --save writes one"
             ) from None
-        texts = {name: str(small[name]) for name in ("layer", "dataset", "data_dir", "split")}
+        texts: dict[str, Any] = {
+            name: str(small[name]) for name in ("layer", "dataset", "data_dir", "split")
+        }
         class_names = tuple(map(str, small["class_names"]))
         return cls(**small | texts | {"class_names": class_names, "features": features})
 

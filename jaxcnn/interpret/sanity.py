@@ -43,7 +43,7 @@ def drawn_anew(variables: Any, layers: Sequence[str], seed: int = 0) -> Any:
     params = dict(flatten_dict(variables["params"], sep="/"))
     for path in layers:
         for leaf in ("kernel", "bias"):
-            value = params.get(f"{path}/{leaf}")
+            value: Any = params.get(f"{path}/{leaf}")
             if value is not None:
                 flat = rng.permutation(np.asarray(value).reshape(-1))
                 params[f"{path}/{leaf}"] = flat.reshape(value.shape)
@@ -87,4 +87,5 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     one, other = (np.asarray(jax.device_get(x), np.float64).reshape(-1) for x in (one, other))
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
-    return float(spearmanr(one, other).statistic)
+    correlation: Any = spearmanr(one, other)
+    return float(correlation.statistic)

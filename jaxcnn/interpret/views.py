@@ -102,9 +102,9 @@ def onto(heat: np.ndarray, size: Size, box: Place) -> np.ndarray:
     top, left, height, width = box
     rows = (np.arange(size[0]) + 0.5 - top) / height * heat.shape[0] - 0.5
     columns = (np.arange(size[1]) + 0.5 - left) / width * heat.shape[1] - 0.5
-    grid = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
+    x, y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
     placed = cv2.remap(
-        np.asarray(heat, np.float32), *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        np.asarray(heat, np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )  # [H, W]
     outside_rows = (rows < -0.5) | (rows > heat.shape[0] - 0.5)
     outside_columns = (columns < -0.5) | (columns > heat.shape[1] - 0.5)

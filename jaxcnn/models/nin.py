@@ -115,7 +115,7 @@ class NiN(nn.Module):
         return side
 
     def conv(
-        self, x: Array, name: str, features: int | None, window: int, **geometry: int
+        self, x: Array, name: str, features: int | None, window: int, **geometry: Any
     ) -> Array:
         """A convolution and its ReLU, with a map for each class where `features` is None."""
         layer = Conv(

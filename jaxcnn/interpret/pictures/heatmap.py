@@ -38,7 +38,8 @@ def heatmaps(task: Task, classes: Classes, *, size: int = 0) -> list[pathlib.Pat
         shares = np.asarray(jax.nn.softmax(logits))  # [h', w', K]
         original = task.seen.originals[row]
         box = _box(
-            task, original=original.shape[:2], kept=pixels.shape[:2], shown=inputs.shape[1:3],
+            task, original=original.shape[:2], kept=pixels.shape[:2],
+            shown=(inputs.shape[1], inputs.shape[2]),
             grid=shares.shape[:2],
         )  # fmt: skip
         panels = [task.original(row)]

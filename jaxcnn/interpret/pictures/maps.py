@@ -36,7 +36,7 @@ def cams(
             )
             for number in wanted
         ]  # [V, h, w] each
-        placed = np.stack([viewer.on_original(seen, row, grid, shown) for grid in grids])
+        placed = np.stack([viewer.on_original(seen, row, list(grid), shown) for grid in grids])
         span = (0.0, float(np.nanmax(placed)))
         panels = [task.original(row)]
         boxes = [box_of_map(heat) for heat in placed]

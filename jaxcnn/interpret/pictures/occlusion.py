@@ -90,7 +90,9 @@ def _projection(task: Task, image, layer: str, channel: np.ndarray) -> Panel | N
     """The strongest map projected back to the pixels (figure 7 c); None without ReLUs."""
     viewer = task.viewer
     try:
-        back = np.asarray(deconvnet(viewer.model, viewer.variables, image, layer, channel))[0]
+        back = np.asarray(
+            deconvnet(viewer.model, viewer.variables, image, layer, jnp.asarray(channel))
+        )[0]
     except ConfigError:
         return None
     picture = np.uint8(255 * around_grey(back).clip(0, 1))  # [S, S] or [S, S, 3]

@@ -81,7 +81,7 @@ def _patch(
     image = viewer.normalise(view[None])
     back = deconvnet(viewer.model, viewer.variables, image, layer, jnp.asarray([channel]))
     projection = around_grey(np.asarray(back, np.float32)[0][inside])
-    return _tile(np.uint8(255 * projection.clip(0, 1))), _tile(flat(view[inside]))
+    return _tile((255 * projection.clip(0, 1)).astype(np.uint8)), _tile(flat(view[inside]))
 
 
 def _tile(picture: np.ndarray) -> np.ndarray:

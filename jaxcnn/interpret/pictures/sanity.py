@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.draw.overlay import Panel
@@ -32,8 +33,12 @@ def _grad_cam(model: Any, variables: Any, image: Any, classes: list[int]) -> Any
     return class_activation.grad_cam(model, variables, image, classes, rectify=False)
 
 
+def _cam(model: Any, variables: Any, images: Any, targets: Any) -> Any:
+    return class_activation.cam(model, variables, images, jnp.asarray(targets))
+
+
 METHODS: dict[str, Maps] = {
-    "cam": lambda *network: class_activation.cam(*network[:3], np.asarray(network[3])),
+    "cam": _cam,
     "grad_cam": _grad_cam,
     "gradient": _rule("gradient"),
     "integrated": _integrated,
