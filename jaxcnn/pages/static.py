@@ -1,5 +1,6 @@
 """A folder with the demo for any file server: the networks run in the browser, nowhere else."""
 
+import base64
 import importlib.util
 import json
 import pathlib
@@ -15,7 +16,6 @@ from jaxcnn.export import bundle, onnx_file
 from jaxcnn.export.bundle import Form
 from jaxcnn.interpret.class_activation import cam, class_map
 from jaxcnn.interpret.viewer import Viewer
-from jaxcnn.pages.images import data_uri
 from jaxcnn.pages.network import drawing_of, examples_of, grey_of
 from jaxcnn.pages.server import TEMPLATES
 
@@ -122,14 +122,14 @@ def class_bias(viewer: Viewer) -> list[float]:
 
 def _photographs() -> list[dict[str, str]]:
     """Two photographs that come with scikit-learn, as examples for networks of photographs."""
-    from jaxcnn.data.images.decode import decode
-
     spec = importlib.util.find_spec("sklearn")
     if spec is None or spec.origin is None:
         return []
     folder = pathlib.Path(spec.origin).parent / "datasets" / "images"
     paths = [folder / name for name in PHOTOGRAPHS if (folder / name).is_file()]
+    head = "data:image/jpeg;base64,"
+    encoded = [base64.b64encode(path.read_bytes()).decode() for path in paths]
     return [
-        {"name": path.stem, "picture": data_uri(decode(path.read_bytes(), 3, path.name), side=480)}
-        for path in paths
+        {"name": path.stem, "picture": head + text}
+        for path, text in zip(paths, encoded, strict=True)
     ]

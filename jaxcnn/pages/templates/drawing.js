@@ -1,7 +1,5 @@
 // A drawing pad: white strokes on black, made into a small grey image as the network's own are.
 
-const STROKE = 20; // of 280 pixels
-
 export class Pad {
   // `changed` is called with a PNG of the drawing when a stroke ends.
   constructor(canvas, changed) {
@@ -51,7 +49,7 @@ export class Pad {
   line(from, to) {
     const pen = this.context;
     pen.strokeStyle = "#fff";
-    pen.lineWidth = STROKE;
+    pen.lineWidth = 16 + 176 / this.form.box; // about 1.5 pixels of 8, 2.5 of 20
     pen.lineCap = pen.lineJoin = "round";
     pen.beginPath();
     pen.moveTo(...from);

@@ -1,6 +1,6 @@
 // What evaluation does to an image before the network sees it, to the pixel: the resizing of Pillow,
 // in whole numbers as it computes, and the cut of jaxcnn/data/images/views.py. Columns come first,
-// then rows; Pillow 13 takes tall images the other way round, which differs by a grey level or two.
+// then rows; Pillow 13 takes tall images the other way round, which rounds differently.
 
 const BITS = 22; // of the fixed-point weights: 32, less 8 of a pixel, less 2 for overshoot
 const FILTERS = {
