@@ -13,6 +13,8 @@ CLASSES = [
 ]
 # As README documents them; 1 where nothing is said here.
 CODES = {
+    "ExportError": 2,
+    "ModelError": 2,
     "UsageError": 2,
     "ConfigError": 2,
     "DataError": 2,

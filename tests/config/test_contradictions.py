@@ -27,8 +27,11 @@ from jaxcnn.errors import ConfigError
             {"optim.warmup": 11.0},
             "warmup is 11 epochs, longer than the run of config.optim.epochs=10",
         ),
-        ({"optim.layer_rates": ("fc",)}, "layer_rates has 'fc'; write LAYER=MULTIPLE"),
-        ({"optim.layer_rates": ("fc=-1",)}, "layer_rates has 'fc=-1'; write LAYER=MULTIPLE"),
+        (
+            {"optim.layer_rates": ("fc",)},
+            r"layer_rates gives 'fc' the multiple ''; write \{LAYER: MULTIPLE\}",
+        ),
+        ({"optim.layer_rates": ("fc=-1",)}, "layer_rates gives 'fc' the multiple -1.0"),
         (
             {"fresh": ("fc",)},
             "config.fresh names layers to start fresh, but config.init_from gives no weights",

@@ -17,6 +17,9 @@ HEADS = {
     "googlenet": 6_379_728,
     "googlenet_bn": 13_004_888 - 6_624_904,
     "inception_v3": 27_161_264 - 23_834_568,
+    # slim's: 1x1 128 and 5x5 768 with BatchNorm, and 1,000 classes, on 1,024 and 1,088 channels.
+    "inception_v4": 2_588_672 + 1_792 + 769_000,
+    "inception_resnet_v2": 64 * 128 + 2_588_672 + 1_792 + 769_000,
 }
 COUNTS = {n: (PARAMETERS[n] - HEADS.get(n, 0), MULTIPLY_ADDS[n]) for n in PUBLISHED}
 RESULTS = (FOLDER.parent / "docs" / "results.md").read_text()

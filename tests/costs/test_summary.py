@@ -27,7 +27,8 @@ script = load_script("summarize")
         ("resnet20", 267_696, 650, 1_376),
         ("resnet50", 23_454_912, 2_049_000, 53_120),
         ("googlenet_bn", 5_718_464, 7_271_352, 15_072),
-        ("inception_v4", 41_079_648, 1_537_000, 63_168),
+        # with slim's auxiliary head: 1x1 128, 5x5 768, BatchNorm after each, 1,000 classes
+        ("inception_v4", 41_079_648 + 2_588_672, 1_537_000 + 769_000, 63_168 + 1_792),
     ],
 )
 def test_parameters_by_kind(name, conv, linear, other):
@@ -141,6 +142,7 @@ def test_json_lines(capsys):
         "lenet",
         "lenet5",
         "lenet_caffe",
+        "lenet_d2l",
         "resnet20",
     ]
     expected = dict(
@@ -152,7 +154,7 @@ def test_json_lines(capsys):
         macs=416_520,
     )
     assert {**lines[0], **expected, "input_shape": [32, 32, 1]} == lines[0]
-    assert lines[3]["published"] == {
+    assert lines[4]["published"] == {
         "params": "0.27M",
         "macs": "",
         "source": "He et al. 2015, table 6",

@@ -100,7 +100,7 @@ def test_the_hub_folder_comes_back(lite, tmp_path, capsys):
     assert load_variables(out)[1]["class_names"] == list("abcde")
     capsys.readouterr()
     argv[0] = "resnet18"
-    assert import_weights.main([*argv[:3], str(tmp_path / "no")]) == 1
+    assert import_weights.main([*argv[:3], str(tmp_path / "no")]) == 2
     assert "holds weights of tf_efficientnet_lite0" in capsys.readouterr().err
 
 

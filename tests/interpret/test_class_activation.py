@@ -108,8 +108,8 @@ def test_ablation_weights_are_the_shares_lost_without_a_channel():
     whole = float(model.apply(variables, images)[0, 4])
     total = np.zeros(features.shape[1:3])
     for channel in range(features.shape[3]):
-        off = np.ones(features.shape[3], np.float32)
-        off[channel] = 0
+        off = np.ones((1, 1, 1, features.shape[3]), np.float32)
+        off[..., channel] = 0
         logits = with_layer_changed(model, variables, images, FEATURES, lambda x, off=off: x * off)
         total += (whole - float(logits[0, 4])) / whole * features[0, :, :, channel]
     close(np.asarray(found)[0], total, 1e-4)

@@ -187,8 +187,8 @@ def test_batch_norm_of_the_shipped_rows():
 
 
 def test_lite_scales_neither_ends_nor_gates():
-    assert scaled_repeats(1.8, fixed_ends=True) == [1, 4, 4, 6, 6, 8, 1]
-    assert scaled_repeats(1.8, fixed_ends=False) == [2, 4, 4, 6, 6, 8, 2]
+    assert scaled_repeats(B0, 1.8, fixed_ends=True) == [1, 4, 4, 6, 6, 8, 1]
+    assert scaled_repeats(B0, 1.8, fixed_ends=False) == [2, 4, 4, 6, 6, 8, 2]
     model = create_model("efficientnet_lite4")
     params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))["params"]
     assert params["stage1"]["conv"]["kernel"].shape[-1] == 32

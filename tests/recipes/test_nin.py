@@ -48,4 +48,4 @@ def test_cifar100_is_what_the_code_makes_of_its_numbers():
 def test_svhn_is_what_the_code_makes_of_its_numbers():
     """NIN/svhn_params: as CIFAR-10's, with a tenth of the rate for cccp6."""
     names = ("optim.learning_rate", "optim.weight_decay", "optim.layer_rates")
-    assert fields_of("nin:nin_svhn", *names) == (0.1, 1e-4, ("cccp6=0.1",))
+    assert fields_of("nin:nin_svhn", *names) == (0.1, 1e-4, {"cccp6": 0.1})

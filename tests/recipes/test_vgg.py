@@ -35,7 +35,7 @@ def test_net_a_starts_the_deeper_ones():
         shapes = abstract(name, hidden=(16, 16))["params"]
         return {"params": jax.tree.map(lambda x: jnp.full(x.shape, value, jnp.int8), shapes)}
 
-    found, kept = start_lib.take_over(filled("vgg16", 0), filled("vgg11", 1), config.fresh)
+    found, kept, _ = start_lib.take_over(filled("vgg16", 0), filled("vgg11", 1), config.fresh)
     layers = found["params"]
     taken = {name for name, layer in layers.items() if all(x.all() for x in layer.values())}
     assert taken == {"conv1_1", "conv2_1", "conv3_1", "conv3_2", "fc6", "fc7", "fc8"}
