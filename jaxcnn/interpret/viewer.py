@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.core import FrozenDict
 
 from jaxcnn.checkpoint.variables import load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
@@ -38,7 +39,8 @@ class Viewer:
 
     def __init__(self, workdir: str | pathlib.Path, *, best: bool = False):
         self.variables, self.metadata = load_variables(workdir, best)
-        self.model: nn.Module = model_of(self.metadata)
+        arguments = _hashable(self.metadata.get("model_args", {}))
+        self.model: nn.Module = model_of(self.metadata | {"model_args": arguments})
         if "preprocessing" not in self.metadata:
             raise CheckpointError(f"{workdir} does not say how images are prepared for the network")
         self.preprocess = Preprocess.from_dict(self.metadata["preprocessing"])
@@ -125,6 +127,13 @@ class Viewer:
         NaN where the network sees nothing.
         """
         return placed_mean(heats, views, seen.originals[row].shape[:2], self.preprocess)
+
+
+def _hashable(value: Any) -> Any:
+    """What JSON made lists of as tuples again, so that a network can be a key of JAX's caches."""
+    if isinstance(value, dict):
+        return FrozenDict({name: _hashable(inner) for name, inner in value.items()})
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def synonyms(name: str) -> set[str]:
