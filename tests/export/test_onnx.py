@@ -38,9 +38,20 @@ QUICK = (
     "nin_cifar10",
     "resnet20",
 )
-VARIANTS = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in list_models()
-]
+# One network of each family that QUICK leaves out runs in CI; all others with -m exhaustive.
+OF_A_FAMILY = ("alexnet_half", "bn_inception", "googlenet_cifar10", "vgg11_bn")
+
+
+def _marked(name):
+    if name in QUICK:
+        return name
+    marks = [pytest.mark.slow]
+    if name not in OF_A_FAMILY:
+        marks.append(pytest.mark.exhaustive)
+    return pytest.param(name, marks=marks)
+
+
+VARIANTS = [_marked(name) for name in list_models()]
 
 
 def narrow(name, **fields):
