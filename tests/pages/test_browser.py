@@ -70,7 +70,7 @@ def complaints(browser):
 
 
 def test_the_report_asks_for_nothing(browser, digits, tmp_path):
-    out = report.write_report([digits], tmp_path / "report.html", split="test[:40]")
+    out = report.write_report([digits], tmp_path / "report.html", split="test[:12]")
     requests(browser)
     for width, theme in ((1280, "light"), (360, "dark")):
         screen(browser, width, theme)
