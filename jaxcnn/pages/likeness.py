@@ -89,7 +89,8 @@ def last_hidden(viewer: Viewer) -> str:
     shapes = layer_shapes(viewer.model, viewer.variables, (1, *viewer.shape))
     paths = list(shapes)
     between = paths[paths.index(FEATURES) + 1 : -1]  # the last one is the output
-    vectors = [path for path in between if np.prod(shapes[path][1:-1]) == 1]
+    named = [path for path in between if not path.split("/")[-1].startswith("Dropout")]
+    vectors = [path for path in named if np.prod(shapes[path][1:-1]) == 1]
     return vectors[-1] if vectors else FEATURES
 
 

@@ -13,6 +13,7 @@ from jaxcnn.config.schema import Data
 from jaxcnn.errors import ConfigError
 from jaxcnn.evaluate.evaluation import evaluate
 from jaxcnn.pages import report
+from jaxcnn.run.command import command
 
 LIMIT = 5 << 20  # bytes
 STRANGE = ["$x_1$ & co", "<i>$x$"]  # in the order of their bytes
@@ -127,3 +128,19 @@ def test_what_cannot_work_is_one_sentence(digits, tmp_path, capsys):
     assert run(["--workdir", str(tmp_path / "none"), "--out", str(tmp_path / "r.html")]) != 0
     assert "holds no checkpoint" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_report_of_a_run_fails_nothing(member, tmp_path, caplog):
+    assert report.automatic(member[0], tmp_path) == [tmp_path / "report.html"]
+    assert report.automatic(tmp_path / "none", tmp_path) == []
+    assert "no report: " in caplog.text
+
+
+def test_a_command_line_and_the_environment_turn_it_off(monkeypatch):
+    argv = ["main", "--config=configs/lenet.py", "--workdir=w"]
+    monkeypatch.setenv("JAXCNN_REPORT", "on")
+    assert command(argv).report
+    assert not command([*argv, "--report=off"]).report
+    monkeypatch.setenv("JAXCNN_REPORT", "off")
+    assert not command(argv).report
+    assert command([*argv, "--report=on"]).report

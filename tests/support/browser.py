@@ -32,6 +32,7 @@ def chromium(profile):
     found = webdriver.Chrome(options=options, service=service)
     try:
         found.set_page_load_timeout(30)
+        found.set_script_timeout(30)
         yield found
     finally:
         found.quit()
