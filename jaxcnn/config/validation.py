@@ -8,6 +8,7 @@ import difflib
 import math
 from typing import Any
 
+from jaxcnn import own
 from jaxcnn.config.mappings import check_multiples, model_fields, multiples
 from jaxcnn.config.schema import (
     AUGMENTATIONS,
@@ -37,6 +38,8 @@ CHOICES = {
     "data.resident": ("auto", "yes", "no"),
     "data.channels": (0, 1, 3),
 }
+# The fields that may also name a function of the user's, "package.module:name" (docs/own.md).
+OWN = ("data.augment", "optim.loss", "optim.schedule")
 # The fields that may not be less than a number.
 LEAST = {
     1: (
@@ -118,11 +121,13 @@ def value_at(config: Config, path: str) -> Any:
 
 
 def _one_of(path: str, value: Any, allowed: tuple) -> None:
-    if value not in allowed:
+    may_be_own = path in OWN
+    if value not in allowed and not (may_be_own and own.is_reference(value)):
         near = difflib.get_close_matches(str(value), [str(a) for a in allowed], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"config.{path} is {value!r}; it must be one of {', '.join(map(str, allowed))}{hint}"
+            f"config.{path} is {value!r}; it must be one of {', '.join(map(str, allowed))}"
+            f"{', or package.module:name of your own' if may_be_own else ''}{hint}"
         )
 
 

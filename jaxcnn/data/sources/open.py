@@ -1,9 +1,11 @@
-"""Opens a source by its name: the embedded digits, a folder of classes, or a TFDS dataset."""
+"""Opens a source by its name: the embedded digits, a folder of classes, TFDS, one of your own."""
 
+from jaxcnn import own
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.digits import Digits
 from jaxcnn.data.sources.folder import Folder
+from jaxcnn.data.sources.own import open_own
 from jaxcnn.data.sources.tfds import open_tfds
 from jaxcnn.errors import DataError
 
@@ -17,6 +19,8 @@ def open_source(data: Data, split: str) -> Source:
         return Digits(split)
     if data.name == "folder":
         return Folder(data.data_dir, split)
+    if own.is_reference(data.name):
+        return open_own(data, split)
     return open_tfds(data.name, data.data_dir, split)
 
 
