@@ -27,8 +27,10 @@ more than 60 (figure 6). Measured here: not run.
 
 The paper's momentum is Caffe's, v := momentum v + rate g (He's README); convolution and linear
 kernels alone decay, since fb.resnet.torch lists decay of everything as its difference from the
-paper. One thing is missing: the statistics of He's released networks are averages over training
-images, computed exactly after training; here they are the running averages of training.
+paper. A run keeps running averages of BatchNorm's statistics; He's released networks have averages
+over training images, computed after training (his README). So do those of
+
+  python scripts/recompute_statistics.py --workdir runs/resnet50_v1
 """
 
 from typing import Any
