@@ -229,11 +229,12 @@ def _check_length(config: Config) -> None:
 
 
 def _check_schedule(optim: Optim) -> None:
-    if optim.values and len(optim.values) != len(optim.boundaries):
-        raise ConfigError(
-            f"config.optim.values has {len(optim.values)} entries for "
-            f"{len(optim.boundaries)} boundaries"
-        )
+    for name in ("values", "bias_values"):
+        entries = len(getattr(optim, name))
+        if entries and entries != len(optim.boundaries):
+            raise ConfigError(
+                f"config.optim.{name} has {entries} entries for {len(optim.boundaries)} boundaries"
+            )
     if optim.schedule == "step" and not optim.boundaries:
         raise ConfigError(
             'config.optim.schedule="step" needs config.optim.boundaries, the epochs at which the '
