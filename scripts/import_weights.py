@@ -24,7 +24,7 @@ import jax
 import numpy as np
 
 from jaxcnn.checkpoint.variables import save_variables
-from jaxcnn.errors import JaxcnnError, WeightsError
+from jaxcnn.errors import JaxcnnError, WeightsError, one_line
 from jaxcnn.weights import hub_folder, torch_file
 from jaxcnn.weights.finetune import with_new_head
 from jaxcnn.weights.labels import CIFAR10, class_names, synsets
@@ -79,7 +79,7 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path} is not a safetensors file or is damaged: {_line(error)}; download it again"
+            f"{path} is not a safetensors file or is damaged: {one_line(error)}; download it again"
         ) from None
 
 
@@ -126,14 +126,15 @@ def download(name: str, entry: str) -> dict[str, Any]:
         return torchvision.models.get_model(port.entry, weights=entry).state_dict()
     except ImportError as error:
         raise WeightsError(
-            f"{DOWNLOAD} goes through {port.library}, which cannot be imported ({_line(error)}): "
-            "pip install -e '.[torch]'"
+            f"{DOWNLOAD} goes through {port.library}, which cannot be imported "
+            f"({one_line(error)}): pip install -e '.[torch]'"
         ) from None
     # the network, a proxy, the disk: each library wraps these in types of its own
     except Exception as error:
         raise WeightsError(
             f"{port.library} could not download {port.entry} {entry} ({type(error).__name__}: "
-            f"{_line(error)}); fetch the file where there is a network and give its path as SOURCE"
+            f"{one_line(error)}); fetch the file where there is a network and give its path as "
+            "SOURCE"
         ) from None
 
 
@@ -192,11 +193,6 @@ def metadata_of(
 def classes_in(port: Port, state: dict[str, Any]) -> int | None:
     """How many classes the weights tell apart; None where they have no last layer."""
     return count_classes(port, {key: np.shape(value) for key, value in state.items()})
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) < 200 else f"{text[:200]} ..."
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -220,7 +220,7 @@ def test_lookup():
     [("resnet05", "resnet50"), ("vgg-16", "vgg16"), ("efficientnet_b8", "efficientnet_b0")],
 )
 def test_unknown_name_suggests(asked, nearest):
-    with pytest.raises(ValueError, match=f"there is no model '{asked}'; did you mean .*{nearest}"):
+    with pytest.raises(ValueError, match=rf"no model '{asked}' \(did you mean .*{nearest}"):
         create_model(asked)
 
 
