@@ -121,6 +121,8 @@ class Optim:
     boundaries: tuple[float, ...] = ()  # "step": epochs at which the rate is multiplied by `factor`
     # "step": multiples of learning_rate after each boundary, instead of powers of `factor`
     values: tuple[float, ...] = ()
+    # "step": the same for biases, where they have multiples of their own (AlexNet's code: 1, 1, 1)
+    bias_values: tuple[float, ...] = ()
     factor: float = 0.1  # "step", "plateau", "exponential"
     every: float = 1.0  # "exponential": epochs between two multiplications
     staircase: bool = True  # "exponential": in jumps

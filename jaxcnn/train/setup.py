@@ -22,7 +22,7 @@ from jaxcnn.parallel.mesh import make_mesh
 from jaxcnn.train import layout
 from jaxcnn.train.feed import Feed, make_feed
 from jaxcnn.train.optim import make_optimizer
-from jaxcnn.train.schedules import Schedule, make_schedule, total_steps
+from jaxcnn.train.schedules import Schedule, check_length, make_schedule, total_steps
 from jaxcnn.train.state import State, init_state
 
 
@@ -115,6 +115,7 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
     model = build_model(config, len(source.class_names))
     preprocess = resolve(data, model.input_shape, source)
     steps_per_epoch = len(source) / data.batch_size
+    check_length(config.optim, steps_per_epoch)
     return Setup(
         config=config,
         mesh=mesh,
