@@ -1,10 +1,11 @@
 """Trains the network of a config file.
 
-  python -m jaxcnn.main --config=configs/lenet.py --workdir=runs/lenet
-  python -m jaxcnn.main --config=configs/lenet.py:lenet5 --workdir=runs/lenet5 \\
-    --config.optim.learning_rate=0.02
-  python -m jaxcnn.main --config=configs/vgg.py --workdir=runs/vgg --preflight
+  jaxcnn train --config=lenet.py --workdir=runs/lenet
+  jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
+  jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
 
+`python -m jaxcnn.main` is the same command. --config takes a file or the name of a recipe that
+comes with the package, which `jaxcnn recipes` lists.
 --preflight looks at data, disk, loader and step, and trains nothing. The same command resumes a run
 that was stopped. Several processes become one run by --coordinator_address, --num_processes and
 --process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md).
@@ -113,7 +114,7 @@ def _report(result: dict, workdir: str) -> None:
         f"  checkpoint  {path / 'checkpoints' / str(result['step'])}",
         f"  metrics     {path / logs.METRICS}    (TensorBoard: tensorboard --logdir {path})",
         *(f"  picture     {picture}" for picture in sorted(path.glob("*.png"))),
-        f"  next        {command.interpreter()} scripts/evaluate.py --workdir {path}",
+        f"  next        {command.interpreter()} -m jaxcnn evaluate --workdir {path}",
     ]
     console = rich.console.Console(soft_wrap=True)
     console.print("\n".join(lines), highlight=False, markup=False)

@@ -86,7 +86,7 @@ class Data:
     # "error", or "skip": replaced by a deterministic neighbour and counted in the metrics
     on_corrupt: str = "error"
     pca_std: float = 0.1  # "pca_color"
-    # "pca_color": .npz with axes and deviations by scripts/prepare_data.py; "": ImageNet's
+    # "pca_color": .npz with axes and deviations by jaxcnn prepare; "": ImageNet's
     pca: str = ""
     mixup: float = 0.2  # "mixup": Beta(a, a)
     cutmix: float = 1.0  # "cutmix": Beta(a, a)

@@ -2,7 +2,7 @@
 
 They lie in ArrayRecord files. A TFDS directory describes itself (features.json, dataset_info.json),
 so it is opened by path and needs no code of its dataset: data built by `tfds build`, by
-scripts/prepare_data.py or by a builder of your own all read the same.
+jaxcnn prepare or by a builder of your own all read the same.
 """
 
 import re
@@ -44,7 +44,7 @@ def _check_format(name: str, place: Path, info: Any) -> None:
     raise DataError(
         f"{place} holds {name} in the format {stored}, which has no random access without "
         "TensorFlow; convert it once with: "
-        f"python scripts/prepare_data.py --source {place} --out {place.parent.parent}-array_record"
+        f"jaxcnn prepare --source {place} --out {place.parent.parent}-array_record"
     )
 
 
