@@ -103,6 +103,14 @@ class LostProcess(RunError):
     """A run whose processes cannot reach each other any more."""
 
 
+class NonFiniteLoss(RunError):
+    """A loss or an update that is not a finite number, at `step`."""
+
+    def __init__(self, step: int):
+        super().__init__(f"the loss is not a finite number at step {step}")
+        self.step = step
+
+
 class Interrupted(JaxcnnError, RuntimeError):
     """A run that was asked to stop and has saved its state; the same command resumes it."""
 

@@ -1,41 +1,55 @@
-"""Speed of the networks on this machine: one training step and one forward pass, compiled, on data that already lies on the device.
+"""Speed of the networks on this machine: one training step and one forward pass, compiled.
 
   python scripts/benchmark.py --models resnet50,vgg16 --batch 8
   python scripts/benchmark.py --models inception_v3 --batch 4 --image-size 299 --json
-  python scripts/benchmark.py --lowerings                     # the forms of single convolutions instead
-  python scripts/benchmark.py --loop --config configs/lenet.py:lenet-mnist   # what the training loop adds to its compiled step
-  python scripts/benchmark.py --augmentation --config configs/alexnet.py    # what augmentation adds to its compiled step
-  python scripts/benchmark.py --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets   # decode, crop, batch; no network
-  python scripts/benchmark.py --pipeline --compare --tf-python ENV/bin/python ...    # beside Pillow and tf.data, by turns
-  python scripts/benchmark.py --models resnet50 --collectives --mesh data=8,model=1   # what devices exchange in a step; compiled, not run
+  python scripts/benchmark.py --lowerings                     # the forms of single convolutions
 
-A training step is forward in training mode (dropout and BatchNorm on, auxiliary heads left out), cross-entropy, backward, and SGD with
-momentum on one fixed synthetic batch, its state donated. Times are medians over n runs after two that are not counted; a `core` time is
-the processor time divided by the number of cores, for machines that others use as well.
+What the training loop adds to its compiled step, and what augmentation adds inside it:
+
+  python scripts/benchmark.py --loop --config configs/lenet.py:lenet-mnist
+  python scripts/benchmark.py --augmentation --config configs/alexnet.py
+
+Decode, crop and batch without a network; beside Pillow and tf.data, by turns:
+
+  python scripts/benchmark.py --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets
+  python scripts/benchmark.py --pipeline --compare --tf-python ENV/bin/python ...
+
+What devices exchange in a step; compiled, not run:
+
+  python scripts/benchmark.py --models resnet50 --collectives --mesh data=8,model=1
+
+A training step is the trainer's own: forward in training mode (dropout and BatchNorm on, auxiliary
+heads left out), cross-entropy, backward, metrics, and SGD with momentum on one fixed synthetic
+batch that lies on the device, its state donated. Times are medians over n runs after two that are
+not counted; a `core` time is the processor time divided by the number of cores, for machines that
+others use as well.
 """
 
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.table import Table
 
-from jaxcnn.config.schema import Config, Data, Sharding
-from jaxcnn.main import parse as parse_config
+from jaxcnn.config.schema import Config, Data
 from jaxcnn.measure.loop import augmentation_times, loop_times
 from jaxcnn.measure.lowerings import lowering_times
+from jaxcnn.measure.options import parse
 from jaxcnn.measure.pipeline import compare, pipeline_speed
-from jaxcnn.measure.steps import DTYPES, Row, step_times
+from jaxcnn.measure.steps import Row, step_times
+from jaxcnn.measure.tables import readable, table
+from jaxcnn.run.command import parse as parse_config
 from jaxcnn.train.rehearsal import train_step_row
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints one line for each row of the mode; 0, or 2 when a model does not exist or cannot take the size."""
-    options = parse(arguments)
+    """Prints one line for each row of the mode.
+
+    Returns 0, or 2 when a model does not exist or cannot take the size.
+    """
+    options = parse(arguments, __doc__ or "")
     rows = []
     try:
         for row in MODES[options.mode](options):
@@ -48,117 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.json:
         Console(width=None if sys.stdout.isatty() else 140).print(table(rows))
     return 0
-
-
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The options; `mode` is the key of `MODES` that a flag selects."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--models",
-        metavar="A,B",
-        help="names, separated by commas; scripts/summarize.py lists them",
-    )
-    parser.add_argument(
-        "--batch",
-        type=positive,
-        default=8,
-        help="images a step (default 8); --collectives: on each device of data",
-    )
-    parser.add_argument(
-        "--image-size", type=positive, default=224, metavar="S", help="S x S pixels (default 224)"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=DTYPES,
-        default="fp32",
-        help="of the computation; parameters stay float32",
-    )
-    parser.add_argument("-n", type=positive, default=5, help="timed runs (default 5)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    modes = parser.add_mutually_exclusive_group()
-    for mode, about in (
-        ("lowerings", "single convolutions"),
-        ("loop", "the training loop of --config"),
-        ("augmentation", "the augmentation of --config, as a share of its training step"),
-        ("pipeline", "the input pipeline"),
-        (
-            "collectives",
-            "nothing: count what the devices of --mesh exchange in a training step of --models",
-        ),
-    ):
-        modes.add_argument(
-            f"--{mode}",
-            dest="mode",
-            action="store_const",
-            const=mode,
-            default="step",
-            help=f"time {about}",
-        )
-    parser.add_argument(
-        "--mesh",
-        type=mesh,
-        default="data=8,model=1",
-        help="--collectives: data=D,model=M, with ,fsdp or ,slices (default data=8,model=1)",
-    )
-    parser.add_argument(
-        "--model-args",
-        default="",
-        metavar="A=1,B=2",
-        help="--collectives: fields of the networks, such as bn_group_size=16",
-    )
-    parser.add_argument(
-        "--config",
-        default="configs/lenet.py",
-        help="--loop, --augmentation: config file with an optional :variant; --config.FIELD=VALUE as in training",
-    )
-    parser.add_argument(
-        "--dataset", default="imagenet2012", help="--pipeline: dataset name (default imagenet2012)"
-    )
-    parser.add_argument(
-        "--data-dir", default="", help="--loop, --augmentation, --pipeline: TFDS data directory"
-    )
-    parser.add_argument(
-        "--threads", type=positive, default=1, help="--pipeline: decoding threads (default 1)"
-    )
-    parser.add_argument(
-        "--compare",
-        action="store_true",
-        help="--pipeline: beside Pillow, as torchvision uses it, by turns in one sitting",
-    )
-    parser.add_argument(
-        "--tf-python",
-        default="",
-        metavar="PYTHON",
-        help="--compare: an interpreter with TensorFlow, to add tf.data",
-    )
-    options, options.settings = parser.parse_known_args(arguments)
-    for setting in options.settings:
-        if not setting.startswith("--config."):
-            parser.error(f"unrecognized argument {setting}")
-    if options.mode in ("step", "collectives") and not options.models:
-        parser.error("--models A,B says which networks to take; scripts/summarize.py lists them")
-    return options
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
-
-
-def mesh(text: str) -> Sharding:
-    """data=D,model=M as a mesh; `fsdp` splits the state over data, `slices` the linear layers over model."""
-    sizes = re.fullmatch(r"data=([1-9]\d*),model=([1-9]\d*)(,fsdp)?(,slices)?", text)
-    if sizes is None:
-        raise argparse.ArgumentTypeError(
-            f"expected data=D,model=M, with ,fsdp or ,slices behind it, found {text!r}"
-        )
-    return Sharding(
-        int(sizes[1]), int(sizes[2]), fsdp=bool(sizes[3]), model_parallel_linear=bool(sizes[4])
-    )
 
 
 def steps(options: argparse.Namespace) -> Iterator[Row]:
@@ -210,17 +113,14 @@ def pipeline(options: argparse.Namespace) -> Iterator[Row]:
         yield {"dataset": options.dataset} | pipeline_speed(data, image_size=options.image_size)
         return
     taken = compare(data, threads=options.threads, rounds=options.n, tf_python=options.tf_python)
+    ours = taken["jaxcnn"]
     for name, row in taken.items():
-        times = (
-            round(taken["jaxcnn"]["img_s"] / row["img_s"], 2),
-            round(taken["jaxcnn"]["img_cpu_s"] / row["img_cpu_s"], 2),
-        )
         yield {
             "pipeline": name,
             "threads": options.threads,
             **row,
-            "jaxcnn_times": times[0],
-            "jaxcnn_cpu_times": times[1],
+            "jaxcnn_times": round(ours["img_s"] / row["img_s"], 2),
+            "jaxcnn_cpu_times": round(ours["img_cpu_s"] / row["img_cpu_s"], 2),
             "n": options.n,
         }
 
@@ -228,48 +128,20 @@ def pipeline(options: argparse.Namespace) -> Iterator[Row]:
 def collectives(options: argparse.Namespace) -> Iterator[Row]:
     """--collectives: on the devices of this machine, or on as many virtual ones of its CPU."""
     flags, place = os.environ.get("XLA_FLAGS", ""), options.mesh
-    if (
-        "xla_force_host_platform_device_count" not in flags
-    ):  # read when the first array is made; means nothing to GPUs and TPUs
-        os.environ["XLA_FLAGS"] = (
-            f"{flags} --xla_force_host_platform_device_count={place.data * place.model}".strip()
-        )
-    precision = {"fp32": "float32", "bf16": "bfloat16"}[options.precision]
+    # Read when the first array is made; it means nothing to GPUs and TPUs.
+    if "xla_force_host_platform_device_count" not in flags:
+        devices = f"--xla_force_host_platform_device_count={place.data * place.model}"
+        os.environ["XLA_FLAGS"] = f"{flags} {devices}".strip()
     for name in options.models.split(","):
-        settings = dict(
+        row = train_step_row(
+            name,
+            place,
             batch=options.batch,
             image_size=options.image_size,
             model_args=options.model_args,
-            precision=precision,
+            precision=options.precision,
         )
-        row = train_step_row(name, place, **settings)
         yield row if options.json else readable(row)
-
-
-def readable(row: Row) -> Row:
-    """A row of --collectives with count and bytes of a kind in one column."""
-    kinds = [key for key in row if f"{key}_bytes" in row]
-    shown = {key: row[key] for key in ("model", "mesh", "model_args", "batch")} | {
-        "parameters": f"{row['parameter_bytes'] / 1e6:,.1f} MB"
-    }
-    shown |= {
-        kind: f"{row[kind]}, {row[f'{kind}_bytes'] / 1e6:,.1f} MB" if row[kind] else "0"
-        for kind in kinds
-    }
-    return shown | {"donated": f"{row['donated']:.0%}"}
-
-
-def table(rows: list[Row]) -> Table:
-    """The rows for a reader; what is the same in all of them by nature is left out."""
-    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    columns = (
-        [column for column in rows[0] if column not in ("framework", "device")] if rows else []
-    )
-    for column in columns:
-        shown.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
-    for row in rows:
-        shown.add_row(*(str(row[column]) for column in columns))
-    return shown
 
 
 # A mode is a function that yields rows; the flag that selects it stores its key in `mode`.

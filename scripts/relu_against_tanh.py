@@ -1,11 +1,14 @@
-"""Figure 1 of the AlexNet paper on CIFAR-10: epochs until 25 % of the training images are misclassified, with ReLUs and with tanh units.
+"""Figure 1 of the AlexNet paper on CIFAR-10: training error with ReLUs and with tanh units.
 
   python scripts/relu_against_tanh.py --data-dir ~/tensorflow_datasets --out runs/figure1
 
-The four-layer net is `cuda_convnet` (the paper does not describe its own), without regularisation of any kind; batch 128, momentum 0.9,
-a constant rate. As in the paper the rate is tuned for each unit by itself: every one of --rates trains for --tune epochs, and the run with
-the lowest training error goes on until it is below --target. A point of the curves is the error over the training images of one epoch, each
-seen once, while the parameters move. Runs lie in OUT/UNIT-RATE; the same command goes on where it was stopped.
+It counts the epochs until 25 % of the training images are misclassified. The four-layer net is
+`cuda_convnet` (the paper does not describe its own), without regularisation of any kind; batch 128,
+momentum 0.9, a constant rate. As in the paper the rate is tuned for each unit by itself: every one
+of --rates trains for --tune epochs, and the run with the lowest training error goes on until it is
+below --target. A point of the curves is the error over the training images of one epoch, each seen
+once, while the parameters move. Runs lie in OUT/UNIT-RATE; the same command goes on where it was
+stopped.
 """
 
 import argparse
@@ -26,7 +29,10 @@ NEVER = 1000.0  # epochs between evaluations: the figure needs none
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Trains, draws OUT/figure1.png, prints one JSON object a unit; 0, or 1 with one sentence on what went wrong."""
+    """Trains, draws OUT/figure1.png, prints one JSON object a unit.
+
+    Returns 0, or 1 with one sentence on what went wrong.
+    """
     options = parse(arguments)
     setup_logging()
     try:
@@ -35,23 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"relu_against_tanh.py: {error}", file=sys.stderr)
         return 1
     for unit, (rate, errors) in curves.items():
-        reached = epochs_to(errors, options.target)
         tuned = {
             str(r): round(tuning_error(error_curve(workdir(unit, r, options)), options), 4)
             for r in options.rates
         }
-        print(
-            json.dumps(
-                {
-                    "unit": unit,
-                    "rate": rate,
-                    "epochs": reached,
-                    "target": options.target,
-                    "errors": errors,
-                    "tuning": tuned,
-                }
-            )
-        )
+        row = {
+            "unit": unit,
+            "rate": rate,
+            "epochs": epochs_to(errors, options.target),
+            "target": options.target,
+            "errors": errors,
+            "tuning": tuned,
+        }
+        print(json.dumps(row))
     if plots.available():
         draw(curves, options.target, options.out / "figure1.png")
     return 0
@@ -90,12 +92,12 @@ def workdir(unit: str, rate: float, options: argparse.Namespace) -> pathlib.Path
 
 
 def run(unit: str, rate: float, epochs: int, options: argparse.Namespace) -> list[float]:
-    """Trains up to `epochs`, from where the run stands; returns the training error of every epoch so far."""
+    """Trains up to `epochs`, from where the run stands; returns the training error by epoch."""
     data = Data(name="cifar10", data_dir=options.data_dir, batch_size=BATCH)
     steps = len(open_source(data, data.train_split)) // BATCH
     config = Config(
         model="cuda_convnet",
-        model_args=f"activation='{unit}'",
+        model_args={"activation": unit},
         data=data,
         optim=Optim(name="momentum", learning_rate=rate, schedule="constant", steps=epochs * steps),
         seed=options.seed,
@@ -125,7 +127,10 @@ def tuning_error(errors: list[float], options: argparse.Namespace) -> float:
 
 
 def longest(unit: str, options: argparse.Namespace) -> tuple[float, list[float]]:
-    """(rate, errors by epoch) of the rate that was best after tuning, trained until the target or --most."""
+    """(rate, errors by epoch) of the rate that was best after tuning.
+
+    Its run goes on until the target or --most.
+    """
     tuned = {
         rate: tuning_error(run(unit, rate, options.tune, options), options)
         for rate in options.rates

@@ -1,10 +1,12 @@
-"""The same recipe in PyTorch and here: `cuda_convnet` on CIFAR-10, test accuracies of both over several seeds.
+"""The same recipe in PyTorch and here: test accuracies of `cuda_convnet` on CIFAR-10.
 
-  python scripts/torch_twin.py --data-dir ~/tensorflow_datasets --out runs/twins --seeds 0,1,2 --epochs 4
+  python scripts/torch_twin.py --data-dir ~/tensorflow_datasets --out runs/twins --seeds 0,1,2
 
-Both sides see the same decoded images in the same order (batch k of a seed is the same), subtract the same mean and divide by the same
-deviation, draw their initial weights from the same distribution (each with its own generator) and take the same steps: cross-entropy, SGD with
-momentum 0.9, batch 128, cosine from --rate. What is left between them is arithmetic and the initial draw. Needs the extra [torch].
+Both sides see the same decoded images in the same order (batch k of a seed is the same), subtract
+the same mean and divide by the same deviation, draw their initial weights from the same
+distribution (each with its own generator) and take the same steps: cross-entropy, SGD with momentum
+0.9, batch 128, cosine from --rate. What is left between them is arithmetic and the initial draw.
+Needs the extra [torch].
 """
 
 import argparse
@@ -32,7 +34,10 @@ BATCH = 128
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints one JSON object a run and a last one with both sides' means; 0, or 1 with one sentence on what went wrong."""
+    """Prints one JSON object a run and a last one with both sides' means.
+
+    Returns 0, or 1 with one sentence on what went wrong.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,34 +56,23 @@ def main(arguments: list[str] | None = None) -> int:
     if importlib.util.find_spec("torch") is None:  # said before the first run here, not after it
         print("torch_twin.py: PyTorch is not installed; pip install -e '.[torch]'", file=sys.stderr)
         return 1
-    found: dict[str, list[float]] = {"jaxcnn": [], "torch": []}
+    accuracies: dict[str, list[float]] = {"jaxcnn": [], "torch": []}
     try:
         for seed in options.seeds:
             config = recipe(seed, options)
             result = loop.train(config, options.out / f"seed{seed}")
-            for side, top1 in (
-                ("jaxcnn", result["eval_top1"]),
-                ("torch", torch_top1(config, result["step"])),
-            ):
-                found[side].append(top1)
-                print(
-                    json.dumps(
-                        {
-                            "side": side,
-                            "seed": seed,
-                            "epochs": options.epochs,
-                            "top1": round(top1, 4),
-                        }
-                    ),
-                    flush=True,
-                )
+            pair = {"jaxcnn": result["eval_top1"], "torch": torch_top1(config, result["step"])}
+            for side, top1 in pair.items():
+                accuracies[side].append(top1)
+                row = {"side": side, "seed": seed, "epochs": options.epochs, "top1": round(top1, 4)}
+                print(json.dumps(row), flush=True)
     except (CheckpointError, ConfigError, DataError, RunError, Interrupted) as error:
         print(f"torch_twin.py: {error}", file=sys.stderr)
         return 1
-    means = {side: round(statistics.fmean(values), 4) for side, values in found.items()}
+    means = {side: round(statistics.fmean(values), 4) for side, values in accuracies.items()}
     deviations = {
         f"{side}_deviation": round(statistics.stdev(values), 4)
-        for side, values in found.items()
+        for side, values in accuracies.items()
         if len(values) > 1
     }
     print(json.dumps(means | deviations | {"n": len(options.seeds)}))
@@ -89,9 +83,15 @@ def recipe(seed: int, options: argparse.Namespace) -> Config:
     return Config(
         model="cuda_convnet",
         data=Data(name="cifar10", data_dir=options.data_dir, batch_size=BATCH, eval_batch_size=500),
-        optim=Optim(name="momentum", learning_rate=options.rate, schedule="cosine", epochs=options.epochs),
-        seed=seed, eval_every=options.epochs, checkpoint_every=options.epochs, log_every=390, tensorboard=False,
-    )  # fmt: skip
+        optim=Optim(
+            name="momentum", learning_rate=options.rate, schedule="cosine", epochs=options.epochs
+        ),
+        seed=seed,
+        eval_every=options.epochs,
+        checkpoint_every=options.epochs,
+        log_every=390,
+        tensorboard=False,
+    )
 
 
 def torch_top1(config: Config, steps: int) -> float:
@@ -109,9 +109,8 @@ def torch_top1(config: Config, steps: int) -> float:
         return torch.from_numpy(images.copy()), torch.from_numpy(labels.astype(np.int64))
 
     def pixels(images):
-        return ((images.float() - offset) / std).permute(
-            0, 3, 1, 2
-        )  # [B, 3, 32, 32], channels last in memory
+        # [B, 32, 32, 3] -> [B, 3, 32, 32], channels last in memory
+        return ((images.float() - offset) / std).permute(0, 3, 1, 2)
 
     torch.manual_seed(config.seed)
     network: Any = twin()
@@ -139,7 +138,10 @@ def torch_top1(config: Config, steps: int) -> float:
 
 
 def twin():
-    """`cuda_convnet` in PyTorch, its weights from a normal distribution of variance 1 / fan-in cut off at two deviations, as here."""
+    """`cuda_convnet` in PyTorch, with initial weights as here.
+
+    They come from a normal distribution of variance 1 / fan-in, cut off at two deviations.
+    """
     import torch
     from torch import nn
     from torch.nn import functional
@@ -148,12 +150,21 @@ def twin():
         def forward(self, x):
             return x * (1 + 5e-5 * functional.avg_pool2d(x * x, 3, 1, 1)) ** -0.75
 
-    network = nn.Sequential(
-        nn.Conv2d(3, 32, 5, padding=2), nn.MaxPool2d(3, 2, ceil_mode=True), nn.ReLU(), WithinMapNorm(),
-        nn.Conv2d(32, 32, 5, padding=2), nn.ReLU(), nn.AvgPool2d(3, 2, ceil_mode=True), WithinMapNorm(),
-        nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), nn.AvgPool2d(3, 2, ceil_mode=True),
-        nn.Flatten(), nn.Linear(1024, 10),
-    )  # fmt: skip
+    network = nn.Sequential(  # [B, 3, 32, 32]
+        nn.Conv2d(3, 32, 5, padding=2),  # [B, 32, 32, 32]
+        nn.MaxPool2d(3, 2, ceil_mode=True),  # [B, 32, 16, 16]
+        nn.ReLU(),
+        WithinMapNorm(),
+        nn.Conv2d(32, 32, 5, padding=2),  # [B, 32, 16, 16]
+        nn.ReLU(),
+        nn.AvgPool2d(3, 2, ceil_mode=True),  # [B, 32, 8, 8]
+        WithinMapNorm(),
+        nn.Conv2d(32, 64, 5, padding=2),  # [B, 64, 8, 8]
+        nn.ReLU(),
+        nn.AvgPool2d(3, 2, ceil_mode=True),  # [B, 64, 4, 4]
+        nn.Flatten(),  # [B, 1024]
+        nn.Linear(1024, 10),  # [B, 10]
+    )
     cut = 0.87962566103423978  # the deviation of a unit normal cut off at +-2
     weighted: list[Any] = [layer for layer in network if isinstance(layer, nn.Conv2d | nn.Linear)]
     for layer in weighted:

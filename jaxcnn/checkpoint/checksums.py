@@ -5,13 +5,37 @@ import json
 import pathlib
 
 
+def checksums_of(checkpoints: pathlib.Path, step: int) -> pathlib.Path:
+    """The file that has the checksums of checkpoint `step` in the folder `checkpoints`."""
+    return checkpoints / "checksums" / f"{step}.json"
+
+
 def file_hashes(folder: pathlib.Path) -> dict[str, str]:
+    """{path in `folder`: SHA-256} of every file."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def write_hashes(checkpoints: pathlib.Path, steps: list[int]) -> None:
+    """Writes the checksums of these checkpoints, and removes those of checkpoints that are gone."""
+    sums = checkpoints / "checksums"
+    sums.mkdir(exist_ok=True)
+    for old in sums.glob("*.json"):
+        if not (checkpoints / old.stem).is_dir():
+            old.unlink()
+    for step in steps:
+        folder = checkpoints / str(step)
+        if folder.is_dir():
+            partial = sums / f"{step}.partial"
+            partial.write_text(json.dumps(file_hashes(folder)))
+            partial.replace(checksums_of(checkpoints, step))
+
+
 def damage_of(folder: pathlib.Path, checksums: pathlib.Path) -> str:
-    """What is wrong with the files of a finished checkpoint, or "" (also where a kill left it without checksums)."""
+    """What is wrong with the files of a finished checkpoint, or "".
+
+    Without checksums, which a kill may have prevented, nothing is known to be wrong.
+    """
     if not checksums.is_file():
         return ""
     try:

@@ -1,40 +1,55 @@
-"""Checkpoints by Orbax: asynchronous saves, newest and best kept, damage found by checksums, exact restores onto any mesh.
+"""Checkpoints by Orbax: asynchronous saves, newest and best kept, exact restores onto any mesh.
 
-A workdir has `checkpoints/<step>/` with three items: `variables` and `ema` (what evaluation reads), `training` (step, optimizer,
-plateau rule), plus `metadata` in JSON: config, model, preprocessing, class names, versions. `checkpoints/checksums/<step>.json`
-holds a SHA-256 of every file, written once a save is complete. Imported weights are one such directory without `training`.
+A workdir has `checkpoints/<step>/` with three items: `variables` and `ema` (what evaluation reads),
+`training` (step, optimizer, plateau rule), plus `metadata` in JSON: config, model, preprocessing,
+class names, versions. `checkpoints/checksums/<step>.json` holds a SHA-256 of every file, written
+once a save is complete. Imported weights are one such directory without `training`.
 """
 
 import functools
-import json
 import logging
 import pathlib
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from jaxcnn.checkpoint.checksums import damage_of, file_hashes
+from jaxcnn.checkpoint.checksums import checksums_of, damage_of, write_hashes
+from jaxcnn.checkpoint.layout import CHECKPOINTS, ITEMS, steps_in
 from jaxcnn.checkpoint.reasons import reason
 from jaxcnn.errors import CheckpointError
-from jaxcnn.parallel import processes
+from jaxcnn.parallel.processes import from_any, from_first, meet
 from jaxcnn.run.provenance import versions
-from jaxcnn.train.state import State
 
 log = logging.getLogger("jaxcnn")
 
+# Seconds. Orbax's deadlines are by the wall clock, which may jump; the watchdog sees a save that
+# hangs.
+LONG = 1_000_000
 
-LONG = 1_000_000  # seconds: Orbax's deadlines are by the wall clock, which may jump; a save that hangs is the watchdog's matter
+
+class Saved(Protocol):
+    """What is saved: a tree with these parts; `ema` is {} where nothing is averaged."""
+
+    step: Any
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+    ema: Any
+    plateau: Any
+
+    def replace(self, **changes: Any) -> Any:
+        """The same with some parts replaced."""
+        ...
 
 
 class Checkpointer:
-    """Saves and restores the `State` of one run under `workdir`/checkpoints."""
+    """Saves and restores the state of one run under `workdir`/checkpoints."""
 
     def __init__(self, workdir: pathlib.Path, *, keep: int = 2):
-        self.folder = pathlib.Path(workdir).absolute() / "checkpoints"
-        self.checksums = self.folder / "checksums"
+        self.folder = pathlib.Path(workdir).absolute() / CHECKPOINTS
         self._unhashed: list[int] = []
         self._hasher: threading.Thread | None = None
         best = policies.BestN(
@@ -47,18 +62,12 @@ class Checkpointer:
             async_options=ocp.AsyncOptions(timeout_secs=LONG),
         )
         try:
-            self._manager = ocp.CheckpointManager(
-                self.folder,
-                options=options,
-                item_names=("variables", "ema", "training", "metadata"),
-            )
-        except (
-            ValueError,
-            TypeError,
-            KeyError,
-        ) as error:  # a description of a checkpoint that is JSON, but no description
+            self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=ITEMS)
+        except (ValueError, TypeError, KeyError) as error:
+            # A description of a checkpoint that is JSON, but no description.
             raise CheckpointError(
-                f"{self.folder} cannot be opened: {reason(error)}; move the newest checkpoint out of it and run the same command again"
+                f"{self.folder} cannot be opened: {reason(error)}; move the newest checkpoint out "
+                "of it and run the same command again"
             ) from None
 
     def steps(self) -> list[int]:
@@ -66,18 +75,19 @@ class Checkpointer:
         return sorted(self._manager.all_steps())
 
     def save(
-        self, state: State, metadata: dict[str, Any], metrics: dict[str, float] | None = None
+        self, state: Saved, metadata: dict[str, Any], metrics: dict[str, float] | None = None
     ) -> None:
-        """Starts a save and returns; a failure of an earlier one surfaces here, in `poll` or in `close` as CheckpointError."""
+        """Starts a save and returns.
+
+        A failure of an earlier one surfaces here, in `poll` or in `close` as CheckpointError.
+        """
         step = int(state.step)
-        if processes.from_first(
-            "saved", lambda: step in self.steps()
-        ):  # one listing for all: network file systems may show each its own
+        # One listing for all processes: network file systems may show each its own.
+        if from_first("saved", lambda: step in self.steps()):
             return
-        training = {"step": state.step, "opt_state": state.opt_state, "plateau": state.plateau}
         items: dict[str, Any] = {
-            "variables": ocp.args.StandardSave(state.variables),
-            "training": ocp.args.StandardSave(training),
+            "variables": ocp.args.StandardSave(_variables(state)),
+            "training": ocp.args.StandardSave(_training(state)),
         }
         if state.ema:
             items["ema"] = ocp.args.StandardSave(state.ema)
@@ -92,7 +102,10 @@ class Checkpointer:
         self._unhashed.append(step)
 
     def poll(self, wait: bool = False) -> None:
-        """Finishes what a background save left to do (checksums); with `wait`, only returns once everything is on disk."""
+        """Finishes what a background save left to do, its checksums.
+
+        With `wait` it returns only once everything is on disk.
+        """
         try:
             if wait:
                 self._manager.wait_until_finished()
@@ -116,78 +129,78 @@ class Checkpointer:
         if jax.process_index() != 0:
             return
         try:
-            self.checksums.mkdir(exist_ok=True)
-            for old in self.checksums.glob("*.json"):
-                if not (self.folder / old.stem).is_dir():
-                    old.unlink()
-            for step in steps:
-                folder = self.folder / str(step)
-                if folder.is_dir():
-                    partial = self.checksums / f"{step}.partial"
-                    partial.write_text(json.dumps(file_hashes(folder)))
-                    partial.replace(self.checksums / f"{step}.json")
+            write_hashes(self.folder, steps)
         except OSError as error:  # a full disk: the checkpoint stands, it only cannot be verified
             log.warning("no checksums for checkpoint %s: %s", steps, error)
 
     def _failure(self, error: Exception) -> CheckpointError:
-        there = [
-            int(p.name) for p in self.folder.glob("*") if p.name.isdigit()
-        ]  # the manager counts the one that failed
+        there = steps_in(self.folder)  # the manager counts the one that failed
         kept = f"the newest complete one is step {max(there)}" if there else "there is none yet"
         return CheckpointError(
-            f"could not write a checkpoint under {self.folder}: {reason(error)}; {kept}; free space there and run the same command again"
+            f"could not write a checkpoint under {self.folder}: {reason(error)}; {kept}; free "
+            "space there and run the same command again"
         )
 
-    def restore(self, like: State) -> tuple[State, dict[str, Any]] | None:
-        """(state, metadata) of the newest sound checkpoint, laid out as the abstract or real state `like`; None where there is none.
+    def restore(self, like: Saved) -> tuple[Any, dict[str, Any]] | None:
+        """(state, metadata) of the newest sound checkpoint; None where there is none.
 
-        A damaged one is reported, moved to `workdir`/damaged and the one before it is tried. Raises CheckpointError if all are.
+        The state is `like`, abstract or real, with every array replaced and laid out as there. A
+        damaged checkpoint is reported, moved to `workdir`/damaged and the one before it is tried.
+        Raises CheckpointError if all are damaged.
         """
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        found = processes.from_first("checkpoints", self.steps)
-        for step in reversed(found):
-            damage, verified = processes.from_first("damage", functools.partial(self._verify, step))
+        steps = from_first("checkpoints", self.steps)
+        for step in reversed(steps):
+            damage, verified = from_first("damage", functools.partial(self._verify, step))
             if not damage:
-                restored, failure = None, ""
-                try:
-                    restored = self._read(step, abstract)
-                except Exception as error:  # whatever a library's depth makes of a broken file
-                    failure = reason(error)
-                damage = processes.from_any("unread", failure)
+                restored, damage = self._try(step, abstract)
                 if not damage:
                     self._unhashed += [] if verified else [step]  # a kill came before its checksums
                     return restored
-                if verified:  # the files are as they were written: what fails is something else, and moving them would not help
+                if verified:
+                    # The files are as they were written: what fails is something else, and moving
+                    # them would not help.
                     raise CheckpointError(
-                        f"checkpoint {step} of {self.folder} is undamaged but cannot be restored: {damage}"
+                        f"checkpoint {step} of {self.folder} is undamaged but cannot be restored: "
+                        f"{damage}"
                     )
             self._set_aside(step, damage)
-        if found:
+        if steps:
             raise CheckpointError(
-                f"none of the checkpoints {found} under {self.folder} can be read; they lie in {self.folder.parent / 'damaged'}; "
-                "run the same command again to start from the beginning"
+                f"none of the checkpoints {steps} under {self.folder} can be read; they lie in "
+                f"{self.folder.parent / 'damaged'}; run the same command again to start from the "
+                "beginning"
             )
         return None
 
     def _verify(self, step: int) -> tuple[str, bool]:
-        """(what is wrong with the files of a checkpoint, or "", whether there are checksums to tell)."""
-        checksums = self.checksums / f"{step}.json"
+        """(what is wrong with a checkpoint's files, or "", whether there are checksums to tell)."""
+        checksums = checksums_of(self.folder, step)
         return damage_of(self.folder / str(step), checksums), checksums.is_file()
 
-    def _read(self, step: int, like: State) -> tuple[State, dict[str, Any]]:
-        training = {"step": like.step, "opt_state": like.opt_state, "plateau": like.plateau}
+    def _try(self, step: int, like: Saved) -> tuple[Any, str]:
+        """((state, metadata) of a checkpoint, or None, why it cannot be read by every process)."""
+        restored, failure = None, ""
+        try:
+            restored = self._read(step, like)
+        except Exception as error:  # whatever a library's depth makes of a broken file
+            failure = reason(error)
+        return restored, from_any("unread", failure)
+
+    def _read(self, step: int, like: Saved) -> tuple[Any, dict[str, Any]]:
         items = {
-            "variables": ocp.args.StandardRestore(like.variables),
-            "training": ocp.args.StandardRestore(training),
+            "variables": ocp.args.StandardRestore(_variables(like)),
+            "training": ocp.args.StandardRestore(_training(like)),
         }
         if like.ema:
             items["ema"] = ocp.args.StandardRestore(like.ema)
         restored = self._manager.restore(
             step, args=ocp.args.Composite(**items, metadata=ocp.args.JsonRestore())
         )
-        return State(
+        state = like.replace(
             ema=restored.get("ema") or {}, **restored["variables"], **restored["training"]
-        ), restored["metadata"]
+        )
+        return state, restored["metadata"]
 
     def _set_aside(self, step: int, why: str) -> None:
         log.warning(
@@ -201,11 +214,19 @@ class Checkpointer:
                 n += 1
                 target = aside / f"{step}.{n}"
             (self.folder / str(step)).rename(target)
-            (self.checksums / f"{step}.json").unlink(missing_ok=True)
-        processes.meet("set aside")
+            checksums_of(self.folder, step).unlink(missing_ok=True)
+        meet("set aside")
         self._manager.reload()
 
     def close(self) -> None:
         """Waits until everything is on disk; raises CheckpointError if it did not get there."""
         self.poll(wait=True)
         self._manager.close()
+
+
+def _variables(state: Saved) -> dict[str, Any]:
+    return {"params": state.params, "batch_stats": state.batch_stats}
+
+
+def _training(state: Saved) -> dict[str, Any]:
+    return {"step": state.step, "opt_state": state.opt_state, "plateau": state.plateau}

@@ -1,30 +1,76 @@
-"""The variables of a network on disk: saved alone, or loaded from a run or from imported weights."""
+"""The variables of a network on disk: saved alone, or loaded from a run or imported weights."""
 
-import json
 import logging
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxcnn.checkpoint.checksums import damage_of
+from jaxcnn.checkpoint.checksums import checksums_of, damage_of
+from jaxcnn.checkpoint.layout import (
+    CHECKPOINTS,
+    averaged_or_plain,
+    is_checkpoint,
+    read_metadata,
+    steps_of,
+)
 from jaxcnn.checkpoint.reasons import reason
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.errors import CheckpointError
 from jaxcnn.models import create_model
 from jaxcnn.run.provenance import versions
-from jaxcnn.train.state import DTYPES
 
 log = logging.getLogger("jaxcnn")
+
+
+def save(
+    path: str | pathlib.Path,
+    model: str,
+    variables: Mapping[str, Any],
+    *,
+    preprocessing: Preprocess,
+    model_args: Mapping[str, Any] | None = None,
+    class_names: Sequence[str] = (),
+    **about: Any,
+) -> pathlib.Path:
+    """Writes a network as one directory, which `load`, evaluation and --config.init_from read.
+
+    Args:
+      path: the directory, which must not exist.
+      model: the network's name, of `list_models()`.
+      variables: {"params": ..., "batch_stats": ...}; batch_stats may be missing.
+      preprocessing: how its images are made; evaluation reads it here and nowhere else.
+      model_args: the fields that were set when the network was made, num_classes among them.
+      class_names: the classes in the order of the logits; none: they are numbers.
+      about: what else is worth keeping, as JSON has it.
+
+    Returns the path. Raises CheckpointError where `load` could not make that network again, or the
+    directory cannot be written.
+    """
+    metadata = {
+        "model": model,
+        "model_args": dict(model_args or {}),
+        "preprocessing": preprocessing.to_dict(),
+        "class_names": list(class_names),
+        **about,
+    }
+    model_of(metadata)
+    tree = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+    return save_variables(path, tree, metadata)
 
 
 def save_variables(
     path: str | pathlib.Path, variables: dict[str, Any], metadata: dict[str, Any]
 ) -> pathlib.Path:
-    """Writes {params, batch_stats} and `metadata` (model, model_args, preprocessing, class_names, ...) as one directory `path`."""
+    """Writes {params, batch_stats} and `metadata` as they are as one directory `path`.
+
+    `save` makes the metadata that `load` needs.
+    """
     path = pathlib.Path(path).absolute()
     metadata = metadata | {"versions": versions()}
     args = ocp.args.Composite(
@@ -38,55 +84,28 @@ def save_variables(
     return path
 
 
-def _top1(folder: pathlib.Path) -> float:
-    """The evaluation's top-1 that was saved with a checkpoint; -1 without one."""
-    try:
-        return float(json.loads((folder / "metadata" / "metadata").read_text())["metrics"]["top1"])
-    except (OSError, ValueError, KeyError):
-        return -1.0
+def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preprocess]:
+    """(model, variables, preprocessing) of a workdir or of imported weights.
 
-
-def _folder_of(path: pathlib.Path, best: bool) -> pathlib.Path:
-    """The checkpoint directory that `path` means: itself, or the newest sound one of a workdir, or its best."""
-    if (path / "variables").is_dir():
-        return path
-    steps = sorted(
-        (int(p.name) for p in (path / "checkpoints").glob("*") if p.name.isdigit()), reverse=True
-    )
-    if best:
-        steps.sort(key=lambda step: _top1(path / "checkpoints" / str(step)), reverse=True)
-    if not steps:
-        there = (
-            ", ".join(sorted(p.name for p in path.iterdir())[:8])
-            if path.is_dir()
-            else "nothing: it does not exist"
-        )
-        raise CheckpointError(
-            f"{path} holds no checkpoint (found there: {there}); give the --workdir of a run or an imported weights directory"
-        )
-    for step in steps:
-        folder = path / "checkpoints" / str(step)
-        damage = damage_of(folder, path / "checkpoints" / "checksums" / f"{step}.json")
-        if not damage:
-            return folder
-        log.warning("checkpoint %s is damaged (%s); using the one before it", folder, damage)
-    raise CheckpointError(f"all checkpoints of {path} are damaged: steps {steps}")
+    That is all that evaluation and prediction need. Raises CheckpointError where one is missing.
+    """
+    variables, metadata = load_variables(path)
+    return model_of(metadata), variables, preprocessing_of(metadata)
 
 
 def load_variables(
     path: str | pathlib.Path, best: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(variables, metadata) as NumPy arrays from a workdir (its newest checkpoint, or the `best` evaluated one that was kept; averaged
-    weights if it has them) or a directory written by `save_variables`. Raises CheckpointError where there is none or none can be read."""
+    """(variables, metadata) as NumPy arrays, averaged weights where there are any.
+
+    `path` is a workdir (its newest checkpoint, or the `best` evaluated one that was kept) or a
+    directory of imported weights. Raises CheckpointError where there is none or none can be read.
+    """
     folder = _folder_of(pathlib.Path(path).absolute(), best)
-    item = "ema" if (folder / "ema").is_dir() else "variables"
     try:
-        with ocp.PyTreeCheckpointer() as reader:
-            tree = reader.metadata(folder / item).item_metadata.tree
-            as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
-            variables = reader.restore(folder / item, restore_args=as_numpy)
-        metadata = json.loads((folder / "metadata" / "metadata").read_text())
-    except Exception as error:
+        variables = _read_arrays(averaged_or_plain(folder))
+        metadata = read_metadata(folder)
+    except Exception as error:  # whatever a library's depth makes of a broken file
         raise CheckpointError(f"{folder} cannot be read: {reason(error)}") from error
     return {
         "params": variables["params"],
@@ -94,19 +113,90 @@ def load_variables(
     }, metadata
 
 
-def model_of(metadata: dict[str, Any]) -> nn.Module:
-    """The network that a checkpoint's metadata name, in the precision that it was trained in; raises CheckpointError where there is none."""
+def _read_arrays(item: pathlib.Path) -> dict[str, Any]:
+    """One item of a checkpoint as NumPy arrays.
+
+    The handler is used without a `Checkpointer` around it: that would look for, and miss, the
+    description of a whole checkpoint inside the item, and say so in the log.
+    """
+    handler: Any = ocp.PyTreeCheckpointHandler()
+    try:
+        tree = handler.metadata(item).tree
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+        return handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
+    finally:
+        handler.close()
+
+
+def model_of(metadata: Mapping[str, Any]) -> nn.Module:
+    """The network that a checkpoint's metadata name, in the precision that it was trained in.
+
+    Raises CheckpointError where it cannot be made here.
+    """
     precision = metadata.get("config", {}).get("precision", "float32")
     try:
-        return create_model(metadata["model"], dtype=DTYPES[precision], **metadata["model_args"])
+        return create_model(
+            metadata["model"], dtype=jnp.dtype(precision), **metadata.get("model_args", {})
+        )
     except (KeyError, TypeError, ValueError) as error:
-        made = metadata.get("versions", {}).get("jaxcnn", "an unknown version")
         raise CheckpointError(
-            f"the checkpoint's network cannot be made here: {reason(error)}; it was written by jaxcnn {made}"
+            f"the checkpoint's network cannot be made here: {reason(error)}; "
+            f"{_written_by(metadata)}"
         ) from None
 
 
-def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preprocess]:
-    """(model, variables, preprocessing) of a workdir or of imported weights: all that evaluation and prediction need."""
-    variables, metadata = load_variables(path)
-    return model_of(metadata), variables, Preprocess.from_dict(metadata["preprocessing"])
+def preprocessing_of(metadata: Mapping[str, Any]) -> Preprocess:
+    """How a checkpoint's network sees images; raises CheckpointError where it does not say."""
+    if "preprocessing" not in metadata:
+        raise CheckpointError(
+            "the checkpoint does not say how its images are prepared: its metadata have no "
+            f"'preprocessing', only {', '.join(sorted(metadata)) or 'nothing'}; save it again with "
+            f"jaxcnn.checkpoint.save(..., preprocessing=...); {_written_by(metadata)}"
+        )
+    try:
+        return Preprocess.from_dict(metadata["preprocessing"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"the checkpoint's preprocessing cannot be read here: {reason(error)}; "
+            f"{_written_by(metadata)}"
+        ) from None
+
+
+def _written_by(metadata: Mapping[str, Any]) -> str:
+    version = metadata.get("versions", {}).get("jaxcnn", "an unknown version")
+    return f"it was written by jaxcnn {version}"
+
+
+def _top1(folder: pathlib.Path) -> float:
+    """The evaluation's top-1 that was saved with a checkpoint; -1 without one."""
+    try:
+        return float(read_metadata(folder)["metrics"]["top1"])
+    except (OSError, ValueError, KeyError):
+        return -1.0
+
+
+def _folder_of(path: pathlib.Path, best: bool) -> pathlib.Path:
+    """The checkpoint that `path` means: itself, or a workdir's newest sound one, or its best."""
+    if is_checkpoint(path):
+        return path
+    steps = steps_of(path)[::-1]
+    if not steps:
+        raise CheckpointError(
+            f"{path} holds no checkpoint (found there: {_found_in(path)}); give the --workdir of a "
+            "run or an imported weights directory"
+        )
+    if best:
+        steps.sort(key=lambda step: _top1(path / CHECKPOINTS / str(step)), reverse=True)
+    for step in steps:
+        folder = path / CHECKPOINTS / str(step)
+        damage = damage_of(folder, checksums_of(path / CHECKPOINTS, step))
+        if not damage:
+            return folder
+        log.warning("checkpoint %s is damaged (%s); using the one before it", folder, damage)
+    raise CheckpointError(f"all checkpoints of {path} are damaged: steps {steps}")
+
+
+def _found_in(path: pathlib.Path) -> str:
+    if not path.is_dir():
+        return "nothing: it does not exist"
+    return ", ".join(sorted(entry.name for entry in path.iterdir())[:8])

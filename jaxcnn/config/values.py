@@ -14,11 +14,15 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any]) -> Config:
-    """The inverse of `to_dict`; unknown fields raise ConfigError, missing ones take today's default."""
+    """The inverse of `to_dict`; missing fields take the default, unknown ones raise ConfigError.
+
+    Reads the forms of older versions too: `model_args` as text, `layer_rates` as a list of texts.
+    """
     return _build(Config, values, "config")
 
 
 def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
+    """`values` as the dataclass `cls`; its __post_init__ reads what older versions wrote."""
     known = {f.name: f for f in dataclasses.fields(cls)}
     for name in values:
         if name not in known:
@@ -26,14 +30,11 @@ def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
     built = {}
     for name, value in values.items():
         kind: Any = known[name].type
-        nested = dataclasses.is_dataclass(kind)
-        built[name] = (
-            _build(kind, value, f"{where}.{name}")
-            if nested
-            else tuple(value)
-            if isinstance(value, list)
-            else value
-        )
+        if dataclasses.is_dataclass(kind):
+            value = _build(kind, value, f"{where}.{name}")
+        elif isinstance(value, list):
+            value = tuple(value)
+        built[name] = value
     return cls(**built)
 
 

@@ -101,6 +101,13 @@ def summarize(name: str, **overrides: Any) -> Summary:
     )
 
 
+def forward_macs(model: Any, input_shape: tuple[int, int, int]) -> int:
+    """Multiply-adds of one image [H, W, C] through `model`; auxiliary heads left out."""
+    plain = {"aux_heads": False} if getattr(model, "aux_heads", False) else {}
+    _, _, layers, _ = _trace(model.clone(input_shape=input_shape, **plain))
+    return sum(layer.macs for layer in layers)
+
+
 def _trace(model: nn.Module):
     """One image through `model`.
 

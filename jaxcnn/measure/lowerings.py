@@ -1,20 +1,20 @@
 """Time of the lowerings of single convolutions."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxcnn import ops
-from jaxcnn.measure.steps import DTYPES
 from jaxcnn.measure.timing import timed
 from jaxcnn.ops.lowerings import LOWERINGS, Geometry
 
 Row = dict[str, Any]
 
-
-# The convolutions that networks spend their time in: (where, image [B, H, W, C], kernel [kh, kw, C / groups, F], stride, padding, groups).
+# The convolutions that networks spend their time in: (where, image [B, H, W, C],
+# kernel [kh, kw, C / groups, F], stride, padding, groups).
 # fmt: off
 CONVOLUTIONS = (
     ("resnet50 stage 2, 1x1",         (8, 56, 56, 256),  (1, 1, 256, 64),   1, 0, 1),
@@ -35,47 +35,51 @@ MOST_SPLITS = 32  # beyond it a split takes minutes to compile
 
 
 def lowering_times(*, precision: str, n: int) -> Iterator[Row]:
-    """A row for each convolution of `CONVOLUTIONS` and lowering that can compute it."""
+    """A row for each convolution of `CONVOLUTIONS` and lowering that can compute it.
+
+    Medians over n, forward and forward with both gradients, on random arrays.
+    """
+    dtype = jnp.dtype(precision)
     for where, x_shape, kernel_shape, stride, padding, groups in CONVOLUTIONS:
-        dtype = DTYPES[precision]
         geometry = Geometry(
             x_shape,
             kernel_shape,
             (stride, stride),
             ((padding, padding), (padding, padding)),
             groups,
-            jnp.dtype(dtype),
+            dtype,
         )
-        x, kernel = (
-            jax.random.normal(jax.random.key(i), shape, dtype)
-            for i, shape in enumerate((x_shape, kernel_shape))
-        )
+        x = jax.random.normal(jax.random.key(0), x_shape, dtype)
+        kernel = jax.random.normal(jax.random.key(1), kernel_shape, dtype)
         for name, lowering in LOWERINGS.items():
             if lowering.unusable(geometry) or (name == "split" and groups > MOST_SPLITS):
                 continue
-
-            def forward(x, kernel, name=name, stride=stride, padding=padding, groups=groups):
-                return ops.conv2d(
-                    x, kernel, stride=stride, padding=padding, groups=groups, lowering=name
-                )
-
-            def both(x, kernel, dy, forward=forward):
-                y, vjp = jax.vjp(forward, x, kernel)
-                return y, vjp(dy)
-
-            dy = jax.jit(forward)(x, kernel)
-            wall, cpu = timed(jax.jit(forward), x, kernel, n=n)
-            both_wall, both_cpu = timed(jax.jit(both), x, kernel, dy, n=n)
-            row = {
+            conv = functools.partial(
+                ops.conv2d, stride=stride, padding=padding, groups=groups, lowering=name
+            )
+            yield {
                 "convolution": where,
                 "lowering": name,
                 "device": jax.default_backend(),
                 "precision": precision,
+                **_times(conv, x, kernel, n),
+                "n": n,
             }
-            times = {
-                "forward_ms": wall,
-                "forward_core_ms": cpu,
-                "gradients_ms": both_wall,
-                "gradients_core_ms": both_cpu,
-            }
-            yield row | {key: round(seconds * 1e3, 1) for key, seconds in times.items()} | {"n": n}
+
+
+def _times(conv: Callable[..., jax.Array], x: jax.Array, kernel: jax.Array, n: int) -> Row:
+    """Milliseconds of `conv` forward, and forward with both gradients."""
+
+    def both(x, kernel, dy):
+        y, vjp = jax.vjp(conv, x, kernel)
+        return y, vjp(dy)
+
+    dy = jax.jit(conv)(x, kernel)
+    wall, core = timed(jax.jit(conv), x, kernel, n=n)
+    both_wall, both_core = timed(jax.jit(both), x, kernel, dy, n=n)
+    return {
+        "forward_ms": round(wall * 1e3, 1),
+        "forward_core_ms": round(core * 1e3, 1),
+        "gradients_ms": round(both_wall * 1e3, 1),
+        "gradients_core_ms": round(both_core * 1e3, 1),
+    }

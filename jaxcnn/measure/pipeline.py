@@ -13,6 +13,7 @@ from typing import Any
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.header import read_header
 from jaxcnn.data.images.preprocess import Preprocess
+from jaxcnn.data.pipeline.load import thread_count
 from jaxcnn.data.pipeline.stream import batches
 from jaxcnn.data.sources.base import Example, Indices
 from jaxcnn.data.sources.open import open_source
@@ -26,10 +27,12 @@ SAMPLE = 250  # files that the rivals read again and again, from memory
 def pipeline_speed(
     data: Data, split: str = "", *, seconds: float = 5.0, image_size: int = rivals.SIZE
 ) -> dict[str, Any]:
-    """How many training images a second the streamed pipeline delivers from `split` (default: the training split).
+    """How many training images a second the streamed pipeline delivers from `split`.
 
-    Returns img_s, img_cpu_s (per second of CPU time, which other programs disturb less), threads, images and seconds of the measurement.
-    Crops are `data.area`, or 8 to 100 % of the image if neither that nor `data.resize` is set. Raises DataError if there are no data.
+    `split` is the training split by default. Returns img_s, img_cpu_s (per second of CPU time,
+    which other programs disturb less), threads, images and seconds of the measurement. Crops are
+    `data.area`, or 8 to 100 % of the image if neither that nor `data.resize` is set. Raises
+    DataError if there are no data.
     """
     if not (data.area[1] or data.resize[1]):
         data = dataclasses.replace(data, area=rivals.AREA)
@@ -40,7 +43,7 @@ def pipeline_speed(
     return {
         "img_s": round(img_s, 1),
         "img_cpu_s": round(img_cpu_s, 1),
-        "threads": data.threads or os.cpu_count(),
+        "threads": thread_count(data),
         "images": round(img_s * seconds),
         "seconds": seconds,
     }
@@ -49,9 +52,11 @@ def pipeline_speed(
 def compare(
     data: Data, *, threads: int = 1, rounds: int = 5, seconds: float = 3.0, tf_python: str = ""
 ) -> dict[str, dict[str, Any]]:
-    """Ours, Pillow's and (given a Python that has TensorFlow) tf.data's rate on the same files, taken by turns in one sitting.
+    """The rates of our pipeline, of Pillow and of tf.data on the same files, by turns.
 
-    {name: {img_s, img_cpu_s: median over `rounds`, img_s_all, img_cpu_s_all: each round's}}. The files are in memory for all of them.
+    tf.data takes part if `tf_python` is a Python that has TensorFlow. Returns
+    {name: {img_s, img_cpu_s: median over `rounds`, img_s_all, img_cpu_s_all: each round's}}. The
+    files are in memory for all of them.
     """
     data = dataclasses.replace(
         data,
@@ -97,23 +102,19 @@ class _InMemory:
 
     def __init__(self, data: Data):
         source = open_source(data, data.train_split)
-        self.name, self.split, self.splits, self.image_shape = (
-            source.name,
-            source.split,
-            source.splits,
-            source.image_shape,
-        )
-        self.upright = source.upright
-        self.class_names, self.identity = source.class_names, f"{source.identity} in memory"
-        found = source.fetch(range(min(SAMPLE, len(source))))
+        self.name, self.split, self.splits = source.name, source.split, source.splits
+        self.image_shape, self.class_names = source.image_shape, source.class_names
+        self.upright, self.identity = source.upright, f"{source.identity} in memory"
+        first = source.fetch(range(min(SAMPLE, len(source))))
         self._examples = [
             e
-            for e in found
+            for e in first
             if isinstance(e.image, bytes) and read_header(e.image, e.key).kind == "jpeg"
         ]
         if not self._examples:
             raise DataError(
-                f"{source.name} {source.split} holds no JPEG files among its first {len(found)}; the comparison needs JPEGs"
+                f"{source.name} {source.split} holds no JPEG files among its first {len(first)}; "
+                "the comparison needs JPEGs"
             )
 
     @property
@@ -156,7 +157,8 @@ def _tensorflow(
             answer = answers.readline().split()
             if len(answer) != 2:
                 raise DataError(
-                    f"{python} could not measure tf.data; check that it has TensorFlow: {python} -c 'import tensorflow'"
+                    f"{python} could not measure tf.data; check that it has TensorFlow: "
+                    f"{python} -c 'import tensorflow'"
                 )
             return float(answer[0]), float(answer[1])
 

@@ -1,7 +1,8 @@
-"""What the pipeline is measured against: the same work done by Pillow as torchvision does it, and by tf.data.
+"""What the pipeline is measured against: the same work by Pillow and by tf.data.
 
-The tf.data half runs by path in an environment of its own (`python rivals.py FOLDER THREADS BATCH`), so nothing of jaxcnn is
-imported here. It then answers each line SECONDS on its input with a line "images per second, images per CPU second".
+Pillow is used as torchvision uses it. The tf.data half runs by path in an environment of its own
+(`python rivals.py FOLDER THREADS BATCH`), so nothing of jaxcnn is imported here. It then answers
+each line SECONDS on its input with a line "images per second, images per CPU second".
 """
 
 import io
@@ -19,7 +20,11 @@ AREA, ASPECT, SIZE = (0.08, 1.0), (3 / 4, 4 / 3), 224
 def rate(
     batches: Iterator, seconds: float, count: Callable[[Any], int] = len
 ) -> tuple[float, float]:
-    """(images per second of wall time, per second of CPU time) that `batches` delivers in about `seconds`, after five batches of warm-up: what was made ahead does not count."""
+    """(images per second of wall time, per second of CPU time) that `batches` delivers.
+
+    It is measured for about `seconds`, after five batches of warm-up: what was made ahead does not
+    count.
+    """
     for _ in range(5):
         next(batches)
     images, wall, cpu = 0, time.perf_counter(), time.process_time()
@@ -29,7 +34,7 @@ def rate(
 
 
 def box(height: int, width: int, rng: Any) -> tuple[int, int, int, int]:
-    """RandomResizedCrop's (top, left, height, width): every contender draws boxes of the same sizes."""
+    """RandomResizedCrop's (top, left, height, width); every contender draws the same sizes."""
     for _ in range(10):
         area = rng.uniform(*AREA) * height * width
         aspect = math.exp(rng.uniform(math.log(ASPECT[0]), math.log(ASPECT[1])))
@@ -42,7 +47,7 @@ def box(height: int, width: int, rng: Any) -> tuple[int, int, int, int]:
 
 
 def pillow_batches(images: list[bytes], threads: int, batch: int) -> Generator:
-    """Batches of RandomResizedCrop(224) views, decoded and resized by Pillow: uint8 [batch, 224, 224, 3]."""
+    """Batches of RandomResizedCrop(224) views by Pillow: uint8 [batch, 224, 224, 3]."""
     import numpy as np
     from PIL import Image
 
@@ -66,9 +71,10 @@ def pillow_batches(images: list[bytes], threads: int, batch: int) -> Generator:
 
 
 def tf_batches(images: list[bytes], threads: int, batch: int) -> Iterator:
-    """The same by tf.data, with decode_and_crop_jpeg and a bilinear resize: uint8 [batch, 224, 224, 3].
+    """The same by tf.data, by decode_and_crop_jpeg and a bilinear resize: [batch, 224, 224, 3].
 
-    The boxes are drawn beforehand, eight for each image: TensorFlow's own sampler prefers smaller ones (37 instead of 43 % of the area).
+    The boxes are drawn beforehand, eight for each image: TensorFlow's own sampler prefers smaller
+    ones (37 instead of 43 % of the area).
     """
     import numpy as np
     import tensorflow as tf

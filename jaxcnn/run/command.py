@@ -14,7 +14,7 @@ from typing import NamedTuple
 from absl import flags
 from ml_collections import config_flags
 
-from jaxcnn.config import schema
+from jaxcnn.config import overrides, schema
 from jaxcnn.errors import JaxcnnError, UsageError, nearest, one_line, question
 from jaxcnn.parallel.launch import START_SECONDS, Launch
 from jaxcnn.run.fields import check_override, fields_like
@@ -40,8 +40,10 @@ def parse(argv: list[str]) -> tuple[schema.Config, str]:
 
 def command(argv: list[str]) -> Command:
     """Returns all that a command line says; raises UsageError or ConfigError."""
+    overrides.register()
     named, rest = _config_file(argv)
     config = load_config(named)
+    rest, entries = overrides.take_entries(rest)
     for argument in rest:
         check_override(argument)
     values, holder = _define(config, rest)
@@ -51,6 +53,7 @@ def command(argv: list[str]) -> Command:
         raise UsageError(_unknown_flag(error.flagname, values)) from None
     except (flags.Error, ValueError, TypeError, AttributeError, LookupError) as error:
         raise UsageError(one_line(error, 400)) from None
+    overrides.set_entries(holder.value, entries)
     if stray:
         raise UsageError(
             f"unexpected argument {stray[0]!r}; settings are written --config.field=value"

@@ -1,1 +1,1 @@
-"""The only training loop and its parts."""
+"""The only training loop, and what it works with."""

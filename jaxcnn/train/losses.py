@@ -9,7 +9,7 @@ import optax
 Array = jax.Array
 
 Loss = Callable[[Array, Array], Array]
-LENET_J = 1.0  # the constant j > 0 of LeNet-5's loss; the paper leaves its value open
+LENET_J = 1.0  # the constant j > 0 of LeNet-5's loss, whose value the paper leaves open
 
 
 def cross_entropy(logits: Array, targets: Array) -> Array:
@@ -18,15 +18,15 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
 
 
 def lenet_map(logits: Array, targets: Array) -> Array:
-    """LeNet-5's MAP criterion (LeCun et al. 1998, eq. 9) -> [B]; logits [B, K] are minus the RBF outputs y.
+    """LeNet-5's MAP criterion (LeCun et al. 1998, eq. 9) -> [B].
 
-    y_D + log(e^-j + sum_i e^-y_i): the right class's distance falls while all the others' are pushed up, against a constant
-    "rubbish" class j that bounds the push.
+    The logits [B, K] are minus the RBF outputs y. The loss is
+    y_D + log(e^-j + sum_i e^-y_i): the right class's distance falls while all the others' are
+    pushed up, against a constant "rubbish" class j that bounds the push.
     """
-    rubbish = jnp.full((logits.shape[0], 1), -LENET_J, logits.dtype)
-    return jax.nn.logsumexp(jnp.concatenate([logits, rubbish], axis=1), axis=1) - jnp.sum(
-        targets * logits, axis=1
-    )
+    rubbish = jnp.full((logits.shape[0], 1), -LENET_J, logits.dtype)  # [B, 1]
+    every = jnp.concatenate([logits, rubbish], axis=1)  # [B, K + 1]
+    return jax.nn.logsumexp(every, axis=1) - jnp.sum(targets * logits, axis=1)  # [B]
 
 
 LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "lenet_map": lenet_map}

@@ -1,12 +1,12 @@
-"""Optimizers and schedules from `config.Optim`, as optax transformations.
+"""Optimizers from `config.optim`, as optax transformations.
 
-The rate reaches the optimizer in two factors: the schedule's, a function of the step, and `rate_scale`, which the training step
-hands in from the state and which the plateau rule lowers after evaluations.
+The rate reaches the optimizer in two factors: the schedule's, a function of the step, and
+`rate_scale`, which the training step hands in from the state and which the plateau rule lowers
+after evaluations.
 """
 
-import fnmatch
-import math
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -14,25 +14,21 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from jaxcnn.config.schema import Optim, rate_multiples
+from jaxcnn.config.schema import Optim
+from jaxcnn.layers import naming
 from jaxcnn.train.schedules import Schedule, make_schedule
 
 Array = jax.Array
+Transformation = optax.GradientTransformation
 
 
 def is_kernel(path: tuple, leaf: Any) -> bool:
-    """True for convolution and linear kernels, which weight decay applies to; false for biases and normalisation parameters."""
+    """True for the kernels of convolutions and linear layers, which weight decay applies to.
+
+    False for biases and the parameters of normalisation.
+    """
     del path
     return leaf.ndim > 1
-
-
-def _mask(optim: Optim) -> Callable[[Any], Any]:
-    keep = (lambda path, leaf: True) if optim.decay_all else is_kernel
-    return lambda params: jax.tree_util.tree_map_with_path(keep, params)
-
-
-def _names(pattern: str, path: str) -> bool:
-    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"{pattern}/*")
 
 
 class _Count(struct.PyTreeNode):
@@ -40,33 +36,20 @@ class _Count(struct.PyTreeNode):
 
 
 def scale_by_rate(
-    schedule: Schedule, bias_rate: float = 1.0, multiples: Mapping[str, float] | None = None
+    schedule: Schedule, bias_rate: float = 1.0, layer_rates: Mapping[str, float] | None = None
 ) -> optax.GradientTransformationExtraArgs:
-    """Multiplies updates by -rate(step) * rate_scale, biases by `bias_rate` and layers by their `multiples` {pattern: factor} besides.
+    """Multiplies updates by -rate(step) * rate_scale.
 
-    Its init raises ValueError for patterns that name no layer.
+    Biases are multiplied by `bias_rate` besides, and layers by their `layer_rates`
+    {pattern: factor}. Its init raises ConfigError for patterns that name no layer.
     """
+    rates = layer_rates or {}
 
     def multiple(path) -> float:
-        name = "/".join(entry.key for entry in path)
-        named = [x for pattern, x in (multiples or {}).items() if _names(pattern, name)]
-        return math.prod(named) * (bias_rate if path[-1].key == "bias" else 1.0)
+        return naming.multiple(path, rates) * (bias_rate if path[-1].key == "bias" else 1.0)
 
     def init(params) -> Any:
-        paths = [
-            "/".join(entry.key for entry in path)
-            for path, _ in jax.tree_util.tree_leaves_with_path(params)
-        ]
-        unused = [
-            pattern
-            for pattern in multiples or ()
-            if not any(_names(pattern, path) for path in paths)
-        ]
-        if unused:
-            layers = sorted({path.split("/")[0] for path in paths})
-            raise ValueError(
-                f"optim.layer_rates names no layer by {', '.join(map(repr, unused))}; the layers are {', '.join(layers)}"
-            )
+        naming.check_patterns(params, rates, "config.optim.layer_rates")
         return _Count(jnp.zeros((), jnp.int32))
 
     def update(updates, state, params=None, *, rate_scale=1.0, **extra) -> Any:
@@ -81,60 +64,107 @@ def scale_by_rate(
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def limit_filter_rms(limit: float) -> optax.GradientTransformation:
-    """Scales any convolution filter [kh, kw, c, :] whose RMS would exceed `limit` back to it (ZFNet section 3.1). Last in a chain."""
+def limit_filter_rms(limit: float) -> Transformation:
+    """Scales filters [kh, kw, c, :] whose RMS would exceed `limit` back to it; last in a chain.
+
+    ZFNet section 3.1.
+    """
 
     def project(param, update):
         if param.ndim != 4:
             return update
         new = param + update
-        rms = jnp.sqrt(jnp.mean(jnp.square(new), axis=(0, 1, 2), keepdims=True))
+        rms = jnp.sqrt(jnp.mean(jnp.square(new), axis=(0, 1, 2), keepdims=True))  # [1,1,1,F]
         return new * jnp.minimum(1.0, limit / jnp.maximum(rms, 1e-12)) - param
 
     return optax.stateless(lambda updates, params: jax.tree.map(project, params, updates))
 
 
-def _core(optim: Optim, rate: optax.GradientTransformation) -> list[optax.GradientTransformation]:
-    decay = (
-        optax.add_decayed_weights(optim.weight_decay, _mask(optim))
-        if optim.weight_decay
-        else optax.identity()
-    )
-    mu = optim.momentum
-    if optim.name == "sgd":
-        return [decay, rate]
-    if (
-        optim.name == "caffe"
-    ):  # the rate is inside the velocity: it differs from "momentum" only where the rate changes
-        return [decay, rate, optax.trace(mu)]
-    if optim.name in ("momentum", "nesterov"):
-        return [decay, optax.trace(mu, nesterov=optim.name == "nesterov"), rate]
-    if optim.name == "rmsprop":
-        rms = optax.scale_by_rms(
-            optim.rms_decay, optim.epsilon, initial_scale=1.0, eps_in_sqrt=True
-        )
-        return [
-            decay,
-            rms,
-            rate,
-            optax.trace(mu),
-        ]  # TensorFlow: momentum accumulates steps already scaled by the rate
-    adam = optax.scale_by_adam(mu, 0.999, optim.adam_epsilon)
-    if optim.name == "adamw":
-        return [adam, decay, rate]
-    return [adam, decay, optax.scale_by_trust_ratio(), rate]  # lamb
+def held(
+    tx: optax.GradientTransformationExtraArgs, patterns: Sequence[str]
+) -> optax.GradientTransformationExtraArgs:
+    """`tx`, but the layers that `patterns` name get no update, and its state is that of `tx`.
+
+    Weight decay would move parameters that have no gradient.
+    """
+    if not patterns:
+        return tx
+    mask: Any = functools.partial(naming.frozen, patterns=patterns)
+    zero = optax.masked(optax.set_to_zero(), mask)
+
+    def update(updates: Any, state: Any, params: Any = None, **extra: Any) -> Any:
+        updates, state = tx.update(updates, state, params, **extra)
+        updates, _ = zero.update(updates, zero.init(params), params)  # it keeps nothing
+        return updates, state
+
+    return optax.GradientTransformationExtraArgs(tx.init, update)
 
 
-def make_optimizer(optim: Optim, steps_per_epoch: float) -> optax.GradientTransformationExtraArgs:
-    """The optimizer of `optim`; its update takes `rate_scale`, a scalar factor of the learning rate."""
-    parts = _core(
-        optim,
-        scale_by_rate(
-            make_schedule(optim, steps_per_epoch), optim.bias_rate, rate_multiples(optim)
-        ),
+def _sgd(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    del optim
+    return [decay, rate]
+
+
+def _caffe(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    # The rate is inside the velocity: this differs from "momentum" only where the rate changes.
+    return [decay, rate, optax.trace(optim.momentum)]
+
+
+def _momentum(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    return [decay, optax.trace(optim.momentum), rate]
+
+
+def _nesterov(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    return [decay, optax.trace(optim.momentum, nesterov=True), rate]
+
+
+def _rmsprop(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    rms = optax.scale_by_rms(optim.rms_decay, optim.epsilon, initial_scale=1.0, eps_in_sqrt=True)
+    # TensorFlow: momentum accumulates steps that are scaled by the rate already.
+    return [decay, rms, rate, optax.trace(optim.momentum)]
+
+
+def _adamw(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    return [optax.scale_by_adam(optim.momentum, 0.999, optim.adam_epsilon), decay, rate]
+
+
+def _lamb(optim: Optim, decay: Transformation, rate: Transformation) -> list[Transformation]:
+    adam = optax.scale_by_adam(optim.momentum, 0.999, optim.adam_epsilon)
+    return [adam, decay, optax.scale_by_trust_ratio(), rate]
+
+
+# name of config.optim.name: function of (optim, weight decay, rate) -> transformations in order
+OPTIMIZERS: dict[str, Callable[..., list[Transformation]]] = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "caffe": _caffe,
+    "rmsprop": _rmsprop,
+    "adamw": _adamw,
+    "lamb": _lamb,
+}
+
+
+def _decay(optim: Optim) -> Transformation:
+    if not optim.weight_decay:
+        return optax.identity()
+    applies = (lambda path, leaf: True) if optim.decay_all else is_kernel
+    return optax.add_decayed_weights(
+        optim.weight_decay, lambda params: jax.tree_util.tree_map_with_path(applies, params)
     )
+
+
+def make_optimizer(
+    optim: Optim, steps_per_epoch: float, frozen: Sequence[str] = ()
+) -> optax.GradientTransformationExtraArgs:
+    """The optimizer of `optim`; its update takes `rate_scale`, a scalar factor of the rate.
+
+    Layers that `frozen` names do not move.
+    """
+    rate = scale_by_rate(make_schedule(optim, steps_per_epoch), optim.bias_rate, optim.layer_rates)
+    chain = OPTIMIZERS[optim.name](optim, _decay(optim), rate)
     if optim.clip_norm:
-        parts.insert(0, optax.clip_by_global_norm(optim.clip_norm))
+        chain.insert(0, optax.clip_by_global_norm(optim.clip_norm))
     if optim.max_filter_rms:
-        parts.append(limit_filter_rms(optim.max_filter_rms))
-    return optax.with_extra_args_support(optax.chain(*parts))
+        chain.append(limit_filter_rms(optim.max_filter_rms))
+    return held(optax.with_extra_args_support(optax.chain(*chain)), frozen)

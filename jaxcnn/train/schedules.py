@@ -1,5 +1,6 @@
 """Learning-rate schedules, and the plateau rule that lowers the rate after evaluations."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ Schedule = Callable[[Any], Any]
 
 
 class Plateau(struct.PyTreeNode):
-    """The plateau rule's memory; part of the state, so that a resumed run decides as an undisturbed one."""
+    """The plateau rule's memory; in the state, so that a resumed run decides as an undisturbed."""
 
     scale: Array
     best: Array
@@ -31,7 +32,10 @@ def new_plateau() -> Plateau:
 
 
 def update_plateau(plateau: Plateau, error: float, optim: Optim) -> Plateau:
-    """After an evaluation with this top-1 `error`: multiply the rate by `factor` once `patience` evaluations brought nothing better."""
+    """The memory after an evaluation with this top-1 `error`.
+
+    The rate is multiplied by `factor` once `patience` evaluations brought nothing better.
+    """
     better = error < plateau.best
     waited = jnp.where(better, 0, plateau.waited + 1).astype(jnp.int32)
     drop = (waited >= optim.patience) & (plateau.dropped < optim.drops)
@@ -48,38 +52,71 @@ def total_steps(optim: Optim, steps_per_epoch: float) -> int:
     return optim.steps or max(1, round(optim.epochs * steps_per_epoch))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a step lies in its run: `progress` goes from 0 after the warm-up to 1 at the end."""
+
+    step: Array
+    steps_per_epoch: float
+    progress: Array
+
+
+def _constant(optim: Optim, place: _Place) -> Array:
+    del optim, place
+    return jnp.ones(())
+
+
+def _step(optim: Optim, place: _Place) -> Array:
+    powers = (optim.factor ** (i + 1) for i in range(len(optim.boundaries)))
+    values = (1.0, *(optim.values or powers))
+    # Compared in steps: a boundary of 0.7 epochs is an integer number of steps, not a float that
+    # 0.7 may fall short of.
+    passed = sum(
+        (place.step >= round(b * place.steps_per_epoch)).astype(jnp.int32) for b in optim.boundaries
+    )
+    return jnp.asarray(values, jnp.float32)[passed]
+
+
+def _exponential(optim: Optim, place: _Place) -> Array:
+    times = place.step / place.steps_per_epoch / optim.every
+    if optim.staircase:
+        times = jnp.floor(times + 1e-6)
+    return jnp.asarray(optim.factor, jnp.float32) ** times
+
+
+def _polynomial(optim: Optim, place: _Place) -> Array:
+    return optim.floor + (1 - optim.floor) * (1 - place.progress) ** optim.power
+
+
+def _cosine(optim: Optim, place: _Place) -> Array:
+    return optim.floor + (1 - optim.floor) * 0.5 * (1 + jnp.cos(jnp.pi * place.progress))
+
+
+# name of config.optim.schedule: function of (optim, place) -> the rate's multiple
+SCHEDULES: dict[str, Callable[[Optim, _Place], Array]] = {
+    "constant": _constant,
+    "step": _step,
+    "plateau": _constant,  # its factor is in the state
+    "polynomial": _polynomial,
+    "exponential": _exponential,
+    "cosine": _cosine,
+}
+
+
 def make_schedule(optim: Optim, steps_per_epoch: float) -> Schedule:
-    """rate(step): linear warm-up to the full rate, then the named schedule, whose epochs count from step 0 (as EfficientNet's code does)."""
+    """rate(step): linear warm-up to the full rate, then the named schedule.
+
+    The schedule's epochs count from step 0, as EfficientNet's code counts them.
+    """
     total = total_steps(optim, steps_per_epoch)
     warmup = round(optim.warmup * steps_per_epoch)
-
-    def shape(step):
-        epoch = step / steps_per_epoch
-        progress = jnp.clip((step - warmup) / max(total - warmup, 1), 0.0, 1.0)
-        if optim.schedule == "step":
-            values = (
-                1.0,
-                *(optim.values or (optim.factor ** (i + 1) for i in range(len(optim.boundaries)))),
-            )
-            # Compared in steps: a boundary of 0.7 epochs is an integer number of steps, not a float that 0.7 may fall short of.
-            passed = sum(
-                (step >= round(b * steps_per_epoch)).astype(jnp.int32) for b in optim.boundaries
-            )
-            return jnp.asarray(values, jnp.float32)[passed]
-        if optim.schedule == "exponential":
-            times = epoch / optim.every
-            return jnp.asarray(optim.factor, jnp.float32) ** (
-                jnp.floor(times + 1e-6) if optim.staircase else times
-            )
-        if optim.schedule == "polynomial":
-            return optim.floor + (1 - optim.floor) * (1 - progress) ** optim.power
-        if optim.schedule == "cosine":
-            return optim.floor + (1 - optim.floor) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
-        return jnp.ones(())  # constant, and plateau, whose factor is in the state
+    shape = SCHEDULES[optim.schedule]
 
     def rate(step):
         step = jnp.asarray(step).astype(jnp.float32)
-        ramp = jnp.where(step < warmup, (step + 1) / warmup, shape(step)) if warmup else shape(step)
+        progress = jnp.clip((step - warmup) / max(total - warmup, 1), 0.0, 1.0)
+        multiple = shape(optim, _Place(step, steps_per_epoch, progress))
+        ramp = jnp.where(step < warmup, (step + 1) / warmup, multiple) if warmup else multiple
         return optim.learning_rate * ramp
 
     return rate

@@ -1,127 +1,157 @@
-"""What a config stands for: data opened, network and optimizer made, state laid out over the mesh, steps compiled."""
+"""What a config stands for: opens the data, makes the network, the optimizer and the mesh."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
 
-from jaxcnn.config import schema, values
 from jaxcnn.config.schema import Config
+from jaxcnn.config.values import to_dict
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.data.pipeline import resolve
-from jaxcnn.data.sources import open
+from jaxcnn.data.pipeline.resolve import resolve
+from jaxcnn.data.sources.open import default_eval_split, open_source
 from jaxcnn.errors import ConfigError
-from jaxcnn.layers import naming
+from jaxcnn.layers.naming import check_patterns
 from jaxcnn.models import create_model
-from jaxcnn.parallel import mesh as mesh_lib
-from jaxcnn.train import feed, layout, optim, schedules
-from jaxcnn.train import state as state_lib
+from jaxcnn.parallel.mesh import make_mesh
+from jaxcnn.train import layout
+from jaxcnn.train.feed import Feed, make_feed
+from jaxcnn.train.optim import make_optimizer
+from jaxcnn.train.schedules import Schedule, make_schedule, total_steps
+from jaxcnn.train.state import State, init_state
 
 
-@dataclasses.dataclass
-class Parts:
-    """What a config stands for, before anything is computed."""
+@dataclasses.dataclass(frozen=True)
+class Splits:
+    """The training and the evaluation split as batches on the devices, and their images' form."""
 
-    config: Config
-    model: nn.Module
-    model_args: dict[str, Any]
     class_names: list[str]
     preprocess: Preprocess
-    mesh: jax.sharding.Mesh
-    train_feed: Any
-    eval_feed: Any
+    training: Feed
+    evaluation: Feed
     eval_split: str
-    tx: Any
-    schedule: Callable[[Any], Any]
     steps_per_epoch: float
-    total_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What a config stands for on a mesh."""
+
+    config: Config
+    mesh: Mesh
+    model: nn.Module
+    splits: Splits
+    tx: optax.GradientTransformationExtraArgs
+
+    @property
+    def total_steps(self) -> int:
+        """The length of the run."""
+        return total_steps(self.config.optim, self.splits.steps_per_epoch)
+
+    @property
+    def schedule(self) -> Schedule:
+        """rate(step) of the run."""
+        return make_schedule(self.config.optim, self.splits.steps_per_epoch)
+
+    @property
+    def model_args(self) -> dict[str, Any]:
+        """The fields that make the network from its name."""
+        return {"num_classes": len(self.splits.class_names)} | self.config.model_args
+
+    def epoch(self, step: int) -> float:
+        """The epoch that `step` lies in, for the log."""
+        return round(step / self.splits.steps_per_epoch, 4)
 
     def metadata(self) -> dict[str, Any]:
         """What a checkpoint says of itself."""
         return {
-            "config": values.to_dict(self.config),
+            "config": to_dict(self.config),
             "model": self.config.model,
             "model_args": self.model_args,
-            "preprocessing": self.preprocess.to_dict(),
-            "class_names": self.class_names,
-            "eval_split": self.eval_split,
+            "preprocessing": self.splits.preprocess.to_dict(),
+            "class_names": self.splits.class_names,
+            "eval_split": self.splits.eval_split,
         }
 
 
-def build_model(config: Config, num_classes: int | None) -> tuple[nn.Module, dict[str, Any]]:
-    """The network and the fields that were set; raises ConfigError for a network or a field that does not exist."""
-    arguments = ({} if num_classes is None else {"num_classes": num_classes}) | schema.model_args(
-        config
-    )
+def build_model(config: Config, num_classes: int | None = None) -> Any:
+    """The network of `config`; raises ConfigError for a network or a field that does not exist.
+
+    With `num_classes` the network must have so many, which is what it gets if nothing else is set.
+    """
+    fields = dict(config.model_args)
+    if num_classes is not None and fields.setdefault("num_classes", num_classes) != num_classes:
+        raise ConfigError(
+            f"config.model_args sets num_classes={fields['num_classes']}, but {config.data.name} "
+            f"has {num_classes}"
+        )
     try:
-        return create_model(
-            config.model, dtype=state_lib.DTYPES[config.precision], **arguments
-        ), arguments
+        return create_model(config.model, dtype=jnp.dtype(config.precision), **fields)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"config.model: {error}") from None
 
 
-def build(config: Config) -> Parts:
-    """Opens the data and makes model, optimizer and feeds; raises ConfigError or DataError where they do not fit together."""
-    mesh = mesh_lib.make_mesh(config.sharding)
-    sliced = config.sharding.model_parallel_linear
-    layout.check_batch(mesh, config.data.batch_size, config.optim.accumulate, whole_mesh=sliced)
+def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
+    """Opens the data and makes network, optimizer and feeds on a mesh of `devices` (default: all).
+
+    Raises ConfigError or DataError where they do not fit together.
+    """
+    data, sliced = config.data, config.sharding.model_parallel_linear
+    mesh = make_mesh(config.sharding, None if devices is None else list(devices))
+    layout.check_batch(mesh, data.batch_size, config.optim.accumulate, whole_mesh=sliced)
     layout.check_batch(
         mesh,
-        config.data.eval_batch_size or config.data.batch_size,
+        data.eval_batch_size or data.batch_size,
         field="data.eval_batch_size",
         whole_mesh=sliced,
     )
-    source = open.open_source(config.data, config.data.train_split)
-    held_out = config.data.eval_split or open.default_eval_split(source)
-    model, arguments = build_model(config, len(source.class_names))
-    if arguments["num_classes"] != len(source.class_names):
-        raise ConfigError(
-            f"config.model_args sets num_classes={arguments['num_classes']}, but {config.data.name} has {len(source.class_names)}"
-        )
-    preprocess = resolve.resolve(config.data, model.input_shape, source)
-    steps_per_epoch = len(source) / config.data.batch_size
-    return Parts(
+    source = open_source(data, data.train_split)
+    eval_split = data.eval_split or default_eval_split(source)
+    model = build_model(config, len(source.class_names))
+    preprocess = resolve(data, model.input_shape, source)
+    steps_per_epoch = len(source) / data.batch_size
+    return Setup(
         config=config,
-        model=model,
-        model_args=arguments,
-        class_names=source.class_names,
-        preprocess=preprocess,
         mesh=mesh,
-        train_feed=feed.make_feed(
-            config.data, config.data.train_split, preprocess, mesh, train=True, seed=config.seed
+        model=model,
+        splits=Splits(
+            class_names=source.class_names,
+            preprocess=preprocess,
+            training=make_feed(
+                data, data.train_split, preprocess, mesh, train=True, seed=config.seed
+            ),
+            evaluation=make_feed(data, eval_split, preprocess, mesh, train=False),
+            eval_split=eval_split,
+            steps_per_epoch=steps_per_epoch,
         ),
-        eval_feed=feed.make_feed(config.data, held_out, preprocess, mesh, train=False),
-        eval_split=held_out,
-        tx=optim.make_optimizer(config.optim, steps_per_epoch),
-        schedule=schedules.make_schedule(config.optim, steps_per_epoch),
-        steps_per_epoch=steps_per_epoch,
-        total_steps=schedules.total_steps(config.optim, steps_per_epoch),
+        tx=make_optimizer(config.optim, steps_per_epoch, config.frozen),
     )
 
 
-def initial_state(parts: Parts) -> tuple[Any, Callable[[], state_lib.State]]:
-    """(abstract state with shardings, function that computes the fresh state there)."""
-    config, shape = (
-        parts.config,
-        (parts.preprocess.image_size, parts.preprocess.image_size, parts.preprocess.channels),
-    )
+def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
+    """(abstract state with shardings, function that computes the fresh state there).
+
+    Raises ConfigError where the network cannot take the images, or a pattern names no layer.
+    """
+    config, shape = setup.config, setup.splits.preprocess.shape
 
     def init(key):
-        return state_lib.init_state(key, parts.model, parts.tx, shape, ema=config.optim.ema > 0)
+        return init_state(key, setup.model, setup.tx, shape, ema=config.optim.ema > 0)
 
     key = jax.random.key(config.seed)
     try:
         abstract = jax.eval_shape(init, key)
-        naming.frozen(abstract.params, config.frozen)
+        check_patterns(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        raise ConfigError(
-            f"{config.model} does not fit the data or its settings: {' '.join(str(error).split())[:400]}"
-        ) from None
+        why = " ".join(str(error).split())[:400]
+        raise ConfigError(f"{config.model} does not fit the data or its settings: {why}") from None
     shardings = layout.state_shardings(
-        parts.mesh, config.sharding, abstract, layout.has_towers(parts.mesh, parts.model)
+        setup.mesh, config.sharding, abstract, layout.has_towers(setup.mesh, setup.model)
     )
     like = jax.tree.map(
         lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), abstract, shardings
@@ -129,6 +159,10 @@ def initial_state(parts: Parts) -> tuple[Any, Callable[[], state_lib.State]]:
     return like, lambda: jax.jit(init, out_shardings=shardings)(key)
 
 
-def checkpoints_mib(config: Config, like: state_lib.State) -> float:
-    """Disk space in MiB that the checkpoints of a run take at most: those kept, the best, and the one being written."""
-    return (config.keep + 2) * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like)) / 2**20
+def checkpoints_mib(config: Config, like: State) -> float:
+    """Disk space in MiB that a run's checkpoints take at most.
+
+    They are those kept, the best, and the one that is being written.
+    """
+    size = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(like))
+    return (config.keep + 2) * size / 2**20

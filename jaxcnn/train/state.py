@@ -14,9 +14,6 @@ from jaxcnn.train.schedules import Plateau, new_plateau
 Array = jax.Array
 
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}  # of config.precision
-
-
 class State(struct.PyTreeNode):
     """Everything that a step changes; `ema` is {} or the averaged {params, batch_stats}."""
 
@@ -51,7 +48,10 @@ def init_state(
     image_shape: Sequence[int],
     ema: bool = False,
 ) -> State:
-    """A fresh State of `model` and optimizer `tx` for images of [H, W, C], with averaged weights if `ema`."""
+    """A fresh State of `model` and optimizer `tx` for images of [H, W, C].
+
+    It has averaged weights if `ema`.
+    """
     return state_of(init_variables(key, model, image_shape), tx, ema)
 
 
@@ -61,4 +61,11 @@ def state_of(
     """Step 0 from given variables."""
     params, stats = variables["params"], variables["batch_stats"]
     averaged = jax.tree.map(jnp.copy, {"params": params, "batch_stats": stats}) if ema else {}
-    return State(jnp.zeros((), jnp.int32), params, stats, tx.init(params), averaged, new_plateau())
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=stats,
+        opt_state=tx.init(params),
+        ema=averaged,
+        plateau=new_plateau(),
+    )

@@ -61,9 +61,13 @@ def test_what_is_no_exchange():
 def test_batch_norm_in_groups_exchanges_gradients_only():
     """A CIFAR ResNet over 8 devices: gradients, statistics and metrics, in three exchanges."""
     row = rehearsal.train_step_row(
-        "resnet20", Sharding(data=8, model=1), batch=2, image_size=16, model_args="stages=(1,1,1)"
+        "resnet20",
+        Sharding(data=8, model=1),
+        batch=2,
+        image_size=16,
+        model_args={"stages": (1, 1, 1)},
     )
-    assert row["model_args"] == "stages=(1,1,1), bn_group_size=2" and row["batch"] == 16
+    assert row["model_args"] == "stages=(1, 1, 1), bn_group_size=2" and row["batch"] == 16
     assert row["all_reduce"] <= 3 and not any(
         row[kind] for kind in ("all_gather", "reduce_scatter", "all_to_all", "collective_permute")
     )

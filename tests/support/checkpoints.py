@@ -1,17 +1,24 @@
-"""Checkpoints of random weights for the tests of evaluation, and what their networks say."""
+"""Checkpoints of random weights for tests, and what their networks say."""
 
 import importlib.util
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from networks import build, run
 from places import REPOSITORY
 
+from jaxcnn import create_model
+from jaxcnn.checkpoint.manager import Checkpointer
 from jaxcnn.checkpoint.variables import save_variables
-from jaxcnn.config.schema import Config, Data
+from jaxcnn.config.schema import Config, Data, Optim
 from jaxcnn.config.values import to_dict
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.data.sources.open import open_source
+from jaxcnn.parallel.mesh import replicated
+from jaxcnn.train.optim import make_optimizer
+from jaxcnn.train.state import init_state
 
 GREY = Preprocess(32, 1, mean=(80.0,), std=(80.0,))
 COLOUR = Preprocess(
@@ -60,3 +67,44 @@ def by_hand(member, preprocess):
     x = (views.astype(np.float32) - np.float32(preprocess.mean)) / np.float32(preprocess.std)
     labels = np.array([source[i].label for i in range(len(source))])
     return softmax(run(model, variables, x)), labels
+
+
+PREPROCESS = Preprocess(image_size=32, channels=1, mean=(10.0,), std=(20.0,))
+METADATA = {
+    "model": "lenet",
+    "model_args": {"num_classes": 10},
+    "preprocessing": PREPROCESS.to_dict(),
+    "class_names": [str(d) for d in range(10)],
+}
+
+
+def lenet_state(optim=None):
+    """A training state of LeNet with averaged weights, drawn by NumPy: nothing is compiled."""
+    model = create_model("lenet", num_classes=10)
+    tx = make_optimizer(optim or Optim(), 10.0)
+    shapes = jax.eval_shape(
+        lambda key: init_state(key, model, tx, (32, 32, 1), ema=True), jax.random.key(0)
+    )
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda x: jnp.asarray(rng.standard_normal(x.shape).astype(x.dtype)), shapes)
+
+
+def at(state, step):
+    """`state` at another step, with other parameters."""
+    moved = jax.tree.map(lambda p: p + step, state.params)
+    return state.replace(step=jnp.asarray(step, jnp.int32), params=moved)
+
+
+def abstract(state, mesh):
+    """`state` as shapes and types that lie whole on every device of `mesh`."""
+    return jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(mesh)), state
+    )
+
+
+def written(workdir, state, steps, metrics=None):
+    """Saves `state` at `steps` in `workdir`."""
+    saver = Checkpointer(workdir, keep=2)
+    for step in steps:
+        saver.save(at(state, step), METADATA, (metrics or {}).get(step))
+    saver.close()

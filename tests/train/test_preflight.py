@@ -1,4 +1,4 @@
-"""The look before a run: what it says, what it draws, what it leaves behind, and where it refuses."""
+"""The look before a run: what it says, draws and leaves behind, and where it refuses."""
 
 import cv2
 import pytest

@@ -1,16 +1,14 @@
-"""The training step: one device and eight, accumulation, averaging, randomness, LeNet-5's loss, frozen layers."""
+"""The training step: one device and eight, accumulation, averaging, randomness, frozen layers."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from jaxcnn import create_model
 from jaxcnn.config.schema import Optim, Sharding
-from jaxcnn.errors import ConfigError
 from jaxcnn.parallel import mesh as mesh_lib
-from jaxcnn.train import layout, optim, step
 from jaxcnn.train import losses as losses_lib
+from jaxcnn.train import optim, step
 from jaxcnn.train import state as state_lib
 
 SHAPE = (32, 32, 3)
@@ -34,7 +32,8 @@ def batch_of(size, seed=0):
 
 def setup(name="resnet20", optimizer=None, ema=0.0, **options):
     model = create_model(name, num_classes=10, **options.pop("model", {}))
-    tx = optim.make_optimizer(optimizer or Optim(learning_rate=0.05, weight_decay=1e-4), 10.0)
+    optimizer = optimizer or Optim(learning_rate=0.05, weight_decay=1e-4)
+    tx = optim.make_optimizer(optimizer, 10.0, options.get("frozen", ()))
     state = state_lib.init_state(jax.random.key(0), model, tx, SHAPE, ema=ema > 0)
     return state, step.make_train_step(
         model, tx, losses_lib.cross_entropy, prepare=prepare, ema=ema, **options
@@ -142,17 +141,6 @@ def test_not_a_number_is_reported():
     assert float(train_step(state, batch_of(8))[1]["bad"]) == 0.0
 
 
-def test_lenet_map_loss_as_printed():
-    rng = np.random.default_rng(0)
-    distances = rng.uniform(0, 5, (6, 10)).astype(np.float32)  # y_i, the RBF outputs
-    labels = rng.integers(0, 10, 6)
-    expected = distances[np.arange(6), labels] + np.log(
-        np.exp(-losses_lib.LENET_J) + np.exp(-distances).sum(axis=1)
-    )
-    got = losses_lib.lenet_map(jnp.asarray(-distances), jax.nn.one_hot(labels, 10))
-    np.testing.assert_allclose(got, expected, rtol=1e-5)
-
-
 def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters():
     state, train_step = lenet_step(model={"dtype": jnp.bfloat16})
     batch = batch_of(32)
@@ -166,7 +154,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters():
 
 def test_frozen_layers_do_not_move():
     state, train_step = setup(frozen=("conv1", "bn1", "stage1"))
-    new, _ = jax.jit(train_step)(state, batch_of(8))
+    new, sums = jax.jit(train_step)(state, batch_of(8))
     for tree, after in ((state.params, new.params), (state.batch_stats, new.batch_stats)):
         for name in tree:
             same = all(
@@ -176,19 +164,5 @@ def test_frozen_layers_do_not_move():
                 )
             )
             assert same == name.startswith(("conv1", "bn1", "stage1")), name
-
-
-@pytest.mark.parametrize(("data", "model"), [(3, 1), (-1, 3), (-1, -1), (4, 4)])
-def test_a_mesh_that_does_not_fit_is_one_sentence(data, model):
-    with pytest.raises(ConfigError, match=r"data=8 model=1|only one can take"):
-        mesh_lib.make_mesh(Sharding(data=data, model=model))
-
-
-def test_a_batch_that_does_not_divide_names_the_nearest():
-    mesh = mesh_lib.make_mesh(Sharding())
-    with pytest.raises(
-        ConfigError,
-        match=r"config\.data\.batch_size 100 does not divide over 8 devices; the nearest that does: 96 or 104",
-    ):
-        layout.check_batch(mesh, 100)
-    layout.check_batch(mesh, 96)
+    _, of_all = jax.jit(setup()[1])(state, batch_of(8))
+    assert 0 < float(sums["grad_norm"]) < float(of_all["grad_norm"])  # of what moves

@@ -1,4 +1,7 @@
-"""Networks divided over the axis `model`: AlexNet's towers, linear layers in slices. The same numbers, and only the exchanges that are meant."""
+"""Networks divided over the axis `model`: AlexNet's towers, linear layers in slices.
+
+The numbers are the same, and only the exchanges that are meant happen.
+"""
 
 import re
 
@@ -19,34 +22,37 @@ from jaxcnn.parallel import mesh as mesh_lib
 from jaxcnn.train import layout, rehearsal
 from jaxcnn.train import state as state_lib
 
-TINY = "features=(16,24,16,24,16), hidden=64, num_classes=10"
+TINY = {"features": (16, 24, 16, 24, 16), "hidden": 64, "num_classes": 10}
 ONE = Sharding(data=1, model=1)
 SIDE = 64
 
 
-def parts_of(place, fields="", model="alexnet"):
-    """The trainer's parts for a small network, four examples a step."""
+def setup_of(place, model="alexnet", **fields):
+    """The trainer's setup for a small network, four examples a step."""
     config = Config(
         model=model,
-        model_args=f"{TINY}, {fields}".rstrip(", "),
+        model_args=TINY | fields,
         sharding=place,
         data=Data(batch_size=4),
+        optim=Optim(name="momentum", learning_rate=0.01),
     )
-    config.optim = Optim(name="momentum", learning_rate=0.01)
-    return rehearsal.abstract_parts(config, SIDE)
+    return rehearsal.described_setup(config, SIDE)
 
 
-def one_step(place, fields="", model="alexnet"):
-    """(state after a step of the trainer from given parameters, its sums, the compiled text, the state's abstract form)."""
-    parts = parts_of(place, fields, model)
-    _, variables, _ = build(model, (1, SIDE, SIDE, 3), **parts.model_args)
+def one_step(place, model="alexnet"):
+    """A step of the trainer from given parameters.
+
+    Returns (state, sums, the compiled text, the state's abstract form).
+    """
+    setup = setup_of(place, model)
+    _, variables, _ = build(model, (1, SIDE, SIDE, 3), **setup.model_args)
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
     batch = {"image": images, "label": np.arange(4, dtype=np.int32), "mask": np.ones(4, np.float32)}
-    compiled, like = rehearsal.compile_train_step(parts)
-    state = state_lib.state_of({"params": variables["params"], "batch_stats": {}}, parts.tx)
+    compiled, like = rehearsal.compile_train_step(setup)
+    state = state_lib.state_of({"params": variables["params"], "batch_stats": {}}, setup.tx)
     state = jax.tree.map(lambda x, abstract: jax.device_put(x, abstract.sharding), state, like)
-    state, sums = compiled(state, {}, (mesh_lib.put_batch(parts.mesh, batch),))
+    state, sums = compiled(state, {}, (mesh_lib.put_batch(setup.mesh, batch),))
     return jax.device_get(state), jax.device_get(sums), compiled.as_text(), like
 
 
@@ -59,7 +65,7 @@ def assert_same_step(found, expected):
 
 
 def per_layer(text, kind):
-    """Layers, in the order of execution, that an exchange of this kind serves in a compiled step."""
+    """Layers, as they are executed, that an exchange of this kind serves in a compiled step."""
     names = r"/(conv\d|norm\d|fc\d|logits)\b"
     return [re.findall(names, found.name) for found in collectives.read(text) if found.kind == kind]
 
@@ -113,10 +119,11 @@ def test_gradients_meet_over_data_in_one_exchange(divided):
 
 
 def test_exactly_the_papers_exchanges():
-    """Figure 2, response normalisation within a GPU's maps as it was run: forward at conv3 and fc6 to fc8, and back from there."""
-    compiled, like = rehearsal.compile_train_step(
-        parts_of(Sharding(data=1, model=2), "lrn_groups=2")
-    )
+    """Figure 2, responses normalised within a GPU's maps as it was run.
+
+    Exchanges are forward at conv3 and fc6 to fc8, and back from there.
+    """
+    compiled, like = rehearsal.compile_train_step(setup_of(Sharding(data=1, model=2), lrn_groups=2))
     text = compiled.as_text()
     assert per_layer(text, "all-gather") == [["conv3"], ["fc6"], ["fc7"], ["fc8"], ["logits"]]
     assert per_layer(text, "reduce-scatter") == [["fc8"], ["fc7"], ["fc6"], ["conv3"]]
@@ -138,7 +145,10 @@ def test_exactly_the_papers_exchanges():
 
 @pytest.mark.parametrize(("classes", "lrn_groups"), [(7, 1), (10, 2)])
 def test_logits(classes, lrn_groups):
-    """What the towers compute in evaluation, also with classes that do not divide; response normalisation that matters."""
+    """What the towers compute in evaluation, also with classes that do not divide.
+
+    Response normalisation is strong enough to matter.
+    """
     arguments = dict(
         features=(16, 24, 16, 24, 16),
         hidden=64,
@@ -165,7 +175,10 @@ def test_logits(classes, lrn_groups):
 
 @pytest.mark.slow
 def test_slices_of_linear_layers_and_fsdp():
-    """Scheme (a) of arXiv:1404.5997 with the state over both axes: rows together before a layer, features apart after it."""
+    """Scheme (a) of arXiv:1404.5997 with the state over both axes.
+
+    Rows are together before a layer, features apart after it.
+    """
     place = Sharding(data=2, model=2, model_parallel_linear=True, fsdp=True)
     *found, text, like = one_step(place, model="alexnet_owt")
     assert_same_step(found, one_step(ONE, model="alexnet_owt"))
@@ -188,7 +201,7 @@ def test_slices_need_examples_for_the_whole_mesh():
         ConfigError,
         match=r"data.batch_size 4 does not divide over 8 devices; the nearest that does: 8",
     ):
-        parts_of(Sharding(data=2, model=4, model_parallel_linear=True), model="alexnet_owt")
+        setup_of(Sharding(data=2, model=4, model_parallel_linear=True), model="alexnet_owt")
 
 
 def test_a_mesh_that_does_not_divide_the_towers_has_none():
@@ -238,7 +251,10 @@ CASES = {
 
 @pytest.mark.parametrize(("channels", "kernel", "groups"), CASES.values(), ids=CASES)
 def test_any_number_of_towers(channels, kernel, groups):
-    """Groups that divide over 4 devices: nothing travels but the kernel's gradient over `data`; without groups, a gathering and its transpose."""
+    """Groups that divide over 4 devices: nothing travels but the kernel's gradient over `data`.
+
+    Without groups there are a gathering and its transpose.
+    """
     mesh = mesh_lib.make_mesh(Sharding(data=2, model=4))
     rng = np.random.default_rng(0)
     x, k = (
@@ -284,7 +300,7 @@ def test_any_number_of_towers(channels, kernel, groups):
 
 @pytest.mark.parametrize(("size", "groups"), [(5, 1), (4, 1), (5, 4), (5, 8), (9, 2)])
 def test_response_normalisation_over_four_towers(size, groups):
-    """Windows over the edges of the towers, within them, and of two towers together, against the sum written out."""
+    """Windows over the edges of towers, within them, and of two towers, against the written sum."""
     mesh = mesh_lib.make_mesh(Sharding(data=2, model=4))
     x = np.random.default_rng(0).standard_normal((2, 3, 3, 16), np.float32)
 
