@@ -208,6 +208,11 @@ def _check_crops(data: Data) -> None:
             "leave one of them out"
         )
 
+    if data.frame == "whole" and data.resize[1]:
+        raise ConfigError(
+            'config.data.frame is "whole", and config.data.resize cuts crops; leave one of them out'
+        )
+
 
 def _check_length(config: Config) -> None:
     data, optim = config.data, config.optim

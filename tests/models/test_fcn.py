@@ -48,8 +48,10 @@ def test_as_many_scores_as_pixels(name, size):
 def test_conversion_is_sliding_the_classifier():
     """The classifier on the padded image, slid over its last map, against the map FCN scores."""
     small = dict(hidden=(12, 12))
-    model, variables, images = build("fcn32s_vgg16", (1, 26, 58, 3), **small)
-    classifier = create_model("vgg16", **small, class_map=True, num_classes=3)
+    blocks = (1, 1, 1, 1, 1)
+    trunk = vgg_rows(blocks, (64, 128, 256, 512, 512))
+    model, variables, images = build("fcn32s_vgg16", (1, 26, 58, 3), trunk=trunk, **small)
+    classifier = create_model("vgg16", blocks=blocks, class_map=True, num_classes=3, **small)
     shapes = jax.eval_shape(
         classifier.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 224, 224, 3), np.float32)
     )["params"]
