@@ -58,10 +58,13 @@ def sheet(setup: Setup, path: pathlib.Path) -> pathlib.Path:
 def _sheet_of_maps(
     images: np.ndarray, targets: np.ndarray, class_names: list[str], path: pathlib.Path
 ) -> pathlib.Path:
-    """Draws images under the colours of their pixels' classes, above the names of these."""
+    """Draws images under the colours of their pixels' classes, above the names of three of these.
+
+    Class 0, the background, is neither painted nor named.
+    """
     inside = targets.sum(axis=-1) > 0  # [B, S, S]
     maps = np.where(inside, targets.argmax(axis=-1), VOID).astype(np.uint8)
-    captions = [[" ".join(class_names[k] for k in np.unique(m[m < VOID]))] for m in maps]
+    captions = [[class_names[k] for k in np.unique(m[(m > 0) & (m < VOID)])][:3] for m in maps]
     pictures = [overlay(image, classes) for image, classes in zip(images, maps, strict=True)]
     return captioned_sheet(pictures, captions, path)
 
