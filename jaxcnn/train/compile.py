@@ -29,7 +29,7 @@ class Steps(NamedTuple):
 
 
 def divide(setup: Setup) -> Callable[..., Any]:
-    """run(step, state, batch): `step` with its ops for the devices of the mesh.
+    """run(step, state, batch): `step` with its ops traced for the devices of the mesh.
 
     They divide their work over the axis `model` as the network and `config.sharding` have it.
     """
@@ -101,4 +101,4 @@ def most_steps(setup: Setup) -> int:
     # XLA:CPU runs a step inside a scan several times slower; streamed batches are too large to
     # stack.
     streamed = setup.splits.training.kind == "streamed"
-    return 1 if streamed or jax.default_backend() == "cpu" else 25
+    return 1 if streamed or setup.mesh.devices.flat[0].platform == "cpu" else 25
