@@ -109,9 +109,9 @@ def test_another_seed_is_another_run(undisturbed, tmp_path):
 def test_evaluate_reads_everything_from_the_workdir(undisturbed):
     workdir, result = undisturbed
     found = evaluate(workdir, batch_size=100)
-    assert found["count"] == result["eval_count"]
+    assert found.count == result["eval_count"]
     expected = [result["eval_top1"], result["eval_loss"]]
-    np.testing.assert_allclose([found["top1"], found["loss"]], expected, rtol=1e-5)
+    np.testing.assert_allclose([found.top1, found.loss], expected, rtol=1e-5)
 
 
 def test_evaluate_refuses_other_classes_and_weights_without_a_dataset(undisturbed, tmp_path):
@@ -120,7 +120,7 @@ def test_evaluate_refuses_other_classes_and_weights_without_a_dataset(undisturbe
     bare = save_variables(tmp_path / "bare", variables, metadata)
     with pytest.raises(ConfigError, match="name one with --dataset"):
         evaluate(bare)
-    assert evaluate(bare, dataset="digits")["count"] == undisturbed[1]["eval_count"]
+    assert evaluate(bare, dataset="digits").count == undisturbed[1]["eval_count"]
     swapped = metadata | {"class_names": ["1", "0", *metadata["class_names"][2:]]}
     other = save_variables(tmp_path / "swapped", variables, swapped)
     with pytest.raises(DataError, match="class 0 is '0' in digits test and '1' in the weights"):
