@@ -13,12 +13,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.layers.activations import Identity, ReLU
-from jaxcnn.layers.basic import (
+from jaxcnn.layers import (
     Conv,
     FullyConnected,
+    Identity,
     Init,
     LocalResponseNorm,
+    ReLU,
     as_logits,
     check_images,
     he_normal,
@@ -35,7 +36,7 @@ from jaxcnn.layers.geometry import (
     window_of,
 )
 from jaxcnn.layers.upsample import Upsample
-from jaxcnn.models.googlenet import GoogLeNet
+from jaxcnn.models.googlenet import table_1
 
 Array = jax.Array
 
@@ -67,7 +68,7 @@ def _vgg(convs: tuple[int, ...], widths: tuple[int, ...]) -> tuple[Row, ...]:
 
 def _googlenet() -> tuple[Row, ...]:
     """GoogLeNet up to inception_5b; its final average pooling goes (section 4.1)."""
-    return tuple(Row(name, layer) for name, layer in GoogLeNet().layers())
+    return tuple(Row(name, layer) for name, layer in table_1())
 
 
 # fmt: off
