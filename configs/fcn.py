@@ -114,6 +114,6 @@ def shapes(network: str) -> Config:
             weight_decay=1e-4,
             schedule="cosine",
             warmup=1,
-            epochs=20,
+            epochs=12,
         ),
     )
