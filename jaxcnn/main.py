@@ -107,8 +107,9 @@ def _report(result: dict, workdir: str) -> None:
     """Says what the run reached and where everything lies."""
     path = pathlib.Path(workdir)
     done = "was finished already" if result.get("already_finished") else "finished"
-    reached = f"test accuracy {result['eval_top1']:.2%}"
+    reached, script = f"test accuracy {result['eval_top1']:.2%}", "evaluate.py"
     if "eval_mean_iu" in result:
+        script = "evaluate_segmentation.py"
         reached = f"mean IU {result['eval_mean_iu']:.2%}, pixel accuracy {result['eval_top1']:.2%}"
     lines = [
         f"{done}: {reached} of {result['eval_count']:,.0f} images, "
@@ -116,7 +117,7 @@ def _report(result: dict, workdir: str) -> None:
         f"  checkpoint  {path / 'checkpoints' / str(result['step'])}",
         f"  metrics     {path / logs.METRICS}    (TensorBoard: tensorboard --logdir {path})",
         *(f"  picture     {picture}" for picture in sorted(path.glob("*.png"))),
-        f"  next        {command.interpreter()} scripts/evaluate.py --workdir {path}",
+        f"  next        {command.interpreter()} scripts/{script} --workdir {path}",
     ]
     console = rich.console.Console(soft_wrap=True)
     console.print("\n".join(lines), highlight=False, markup=False)
