@@ -21,7 +21,8 @@ def rank_of_label(logits: Array, labels: Array) -> Array:
     """
     labels = labels.astype(jnp.int32)[..., None]  # [..., 1]
     own = jnp.take_along_axis(logits, labels, axis=-1)  # [..., 1]
-    earlier = jnp.arange(logits.shape[-1]) < labels  # [..., K]
+    classes = jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1)  # [..., K]
+    earlier = classes < labels  # [..., K]
     above = (logits > own) | ((logits == own) & earlier)
     rank = jnp.sum(above, axis=-1)  # [...]
     return jnp.where(jnp.all(jnp.isfinite(logits), axis=-1), rank, max(logits.shape[-1], 5))

@@ -132,8 +132,8 @@ PARAMETERS = {
 # Multiply-adds of convolutions and linear layers only, at the network's own input size; auxiliary
 # heads not counted.
 _GOOGLENET_MODULES = {28: 432_316_416, 14: 549_878_784, 7: 121_777_152}  # 3a-b, 4a-e, 5a-b by side
-# 500 pixels padded by 100: maps of 698, 349, 175, 88, 44 and 22, then 16 by 16 places. Upsampling is
-# not counted.
+# 500 pixels padded by 100: maps of 698, 349, 175, 88, 44 and 22, then 16 by 16 places. Upsampling
+# is not counted.
 _FCN_VGG16 = (9 * 698**2 * (3 * 64 + 64**2) + 9 * 349**2 * (64 * 128 + 128**2)
               + 9 * 175**2 * (128 * 256 + 2 * 256**2) + 9 * 88**2 * (256 * 512 + 2 * 512**2)
               + 9 * 44**2 * 3 * 512**2 + 16**2 * (25_088 * 4096 + 4096**2 + 4096 * 21))
@@ -393,8 +393,8 @@ SHAPES = {
                                     **_chain("conv1 32 64, conv2 32 192, pool2 16 192")),
     "googlenet_d2l": _googlenet((12, 6, 3), **_chain("conv1 48 64, pool1 24 64, conv2 24 192, "
                                                      "pool2 12 192")),
-    # Long et al. 2015: VGG16 and AlexNet with Caffe's poolings on 500 pixels padded by 100, GoogLeNet
-    # padded by 20; ours on 64.
+    # Long et al. 2015: VGG16 and AlexNet with Caffe's poolings on 500 pixels padded by 100,
+    # GoogLeNet padded by 20; ours on 64.
     **{f"fcn{stride}s_vgg16": _chain("pool1 349 64, pool2 175 128, pool3 88 256, pool4 44 512, "
                                      "pool5 22 512, fc6 16 4096, fc7 16 4096, score_fr 16 21, "
                                      "upscore 500 21") for stride in (32, 16, 8)},
@@ -402,8 +402,8 @@ SHAPES = {
                              "score_fr 16 21, upscore 500 21"),
     "fcn32s_googlenet": _chain("conv1 267 64, pool1 133 64, pool2 66 192, inception_5b 16 1024, "
                                "score_fr 16 21, upscore 500 21"),
-    **{f"fcn{stride}s_small": _chain("pool1 32 16, pool3 8 64, pool5 2 64, fc6 2 128, score_fr 2 4, "
-                                     "upscore 64 4") for stride in (32, 16, 8)},
+    **{f"fcn{stride}s_small": _chain("pool1 32 16, pool3 8 64, pool5 2 64, fc6 2 128, "
+                                     "score_fr 2 4, upscore 64 4") for stride in (32, 16, 8)},
     # Ioffe & Szegedy 2015, figure 5, but for 4c and 4d, where it prints 576 and its widths add up
     # to 608.
     "bn_inception": {

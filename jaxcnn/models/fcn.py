@@ -182,9 +182,14 @@ class FCN(nn.Module):
         more = self.padding - window_of(self.trunk[0].layer).before
         return plan(self.trunk, self.window, self.skips, more, side)
 
+    @nn.nowrap
+    def smallest_image(self) -> int:
+        """The smallest side of an image: the padding makes one pixel enough."""
+        return 1
+
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
-        check_images(images, 1, type(self).__name__)
+        check_images(images, self.smallest_image(), type(self).__name__)
         height, width = images.shape[1:3]
         plans = self.plan(height), self.plan(width)
         more = self.padding - window_of(self.trunk[0].layer).before

@@ -46,7 +46,6 @@ def command(argv: list[str]) -> Command:
     named, rest = _config_file(argv)
     rest, entries = overrides.take_entries(rest)
     config = load_config(named)
-    rest, entries = overrides.take_entries(rest)
     for argument in rest:
         check_override(argument)
     values, holder = _define(config, rest)
@@ -56,7 +55,6 @@ def command(argv: list[str]) -> Command:
         raise UsageError(_unknown_flag(error.flagname, values)) from None
     except (flags.Error, ValueError, TypeError, AttributeError, LookupError) as error:
         raise UsageError(one_line(error, 400)) from None
-    overrides.set_entries(holder.value, entries)
     if stray:
         raise UsageError(
             f"unexpected argument {stray[0]!r}; settings are written --config.field=value"

@@ -122,15 +122,14 @@ def train_step_row(
     )
     if hasattr(build_model(config), "bn_group_size"):
         config.model_args.setdefault("bn_group_size", batch)
-    setup = described_setup(config, image_size)
-    compiled, state = compile_train_step(setup)
+    compiled, state = compile_train_step(described_setup(config, image_size))
     row: dict[str, Any] = {
         "model": name,
         "mesh": _mesh_text(place),
         "batch": config.data.batch_size,
         "image_size": image_size,
         "model_args": ", ".join(f"{k}={v!r}" for k, v in config.model_args.items()),
-        "device": setup.mesh.devices.flat[0].platform,
+        "device": jax.devices()[0].platform,
         "parameter_bytes": sum(_bytes(x, x.shape) for x in jax.tree.leaves(state.params)),
     }
     for kind, sums in totals(read(compiled.as_text())).items():

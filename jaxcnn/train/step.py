@@ -31,7 +31,7 @@ def counted(labels: Array, targets: Array, mask: Array) -> tuple[Array, Array]:
     if labels.ndim == 1:
         return labels, mask
     inside = jnp.sum(targets, axis=-1) > 0  # [B, H, W]
-    return jnp.argmax(targets, axis=-1), mask[:, None, None] * inside
+    return jnp.argmax(targets, axis=-1), mask[:, None, None] * inside.astype(mask.dtype)
 
 
 def make_loss(

@@ -45,23 +45,40 @@ def test_as_many_scores_as_pixels(name, size):
     assert logits_shape(name, (2, *size, 3), num_classes=7) == (2, *size, 7)
 
 
+@pytest.mark.parametrize(
+    ("name", "classifier", "dropped"),
+    [
+        ("fcn8s_vgg16", "vgg16", {"fc8"}),
+        ("fcn32s_alexnet", "caffenet", {"fc8"}),
+        ("fcn32s_googlenet", "googlenet", {"fc", "aux1", "aux2"}),
+    ],
+)
+def test_layers_are_the_classifiers(name, classifier, dropped):
+    """By name and shape, so that its weights are taken over; only scores and upsampling are new."""
+    found, given = (
+        jax.eval_shape(
+            create_model(model).init,
+            jax.random.key(0),
+            jax.ShapeDtypeStruct((1, 227, 227, 3), np.float32),
+        )["params"]
+        for model in (name, classifier)
+    )
+    shared = found.keys() & given.keys()
+    assert given.keys() - shared == dropped
+    assert all("score" in layer for layer in found.keys() - shared)
+    assert {k: jax.tree.map(np.shape, found[k]) for k in shared} == {
+        k: jax.tree.map(np.shape, given[k]) for k in shared
+    }
+
+
 def test_conversion_is_sliding_the_classifier():
-    """The classifier on the padded image, slid over its last map, against the map FCN scores."""
-    small = dict(hidden=(12, 12))
-    blocks = (1, 1, 1, 1, 1)
-    trunk = vgg_rows(blocks, (64, 128, 256, 512, 512))
-    model, variables, images = build("fcn32s_vgg16", (1, 26, 58, 3), trunk=trunk, **small)
-    classifier = create_model("vgg16", blocks=blocks, class_map=True, num_classes=3, **small)
-    shapes = jax.eval_shape(
-        classifier.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 224, 224, 3), np.float32)
-    )["params"]
-    shared = variables["params"].keys() & shapes.keys()
-    assert shapes.keys() - shared == {"fc8"} and variables["params"].keys() - shared == {"score_fr"}
-    params = {name: variables["params"][name] for name in shared}
-    assert jax.tree.map(np.shape, params) == {n: jax.tree.map(np.shape, shapes[n]) for n in shared}
-    params["fc8"] = jax.tree.map(lambda x: np.zeros(x.shape, np.float32), shapes["fc8"])
-    # The first convolution pads by 1 as it is; 99 more make 224 x 256 of 26 x 58.
-    padded = np.pad(images, ((0, 0), (99, 99), (99, 99), (0, 0)))
+    """CaffeNet on the padded image, slid over its last map, against the map that FCN scores."""
+    model, variables, images = build("fcn32s_alexnet", (1, 27, 59, 3), hidden=(12, 12))
+    classifier = create_model("caffenet", hidden=12, class_map=True, num_classes=3)
+    zeros = {"kernel": np.zeros((12, 3), np.float32), "bias": np.zeros(3, np.float32)}
+    params = {k: v for k, v in variables["params"].items() if k != "score_fr"} | {"fc8": zeros}
+    # 227 x 259: sizes at which no window overhangs, which the classifier would round down.
+    padded = np.pad(images, ((0, 0), (100, 100), (100, 100), (0, 0)))
     slid = outputs(classifier, {"params": params}, padded)["relu7"]
     ours = outputs(model, variables, images)["relu7"]
     assert ours.shape == (1, 1, 2, 12)
