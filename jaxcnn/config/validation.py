@@ -207,17 +207,6 @@ def _check_crops(data: Data) -> None:
         raise ConfigError(
             "config.data.pixel_mean and config.data.mean are two means to subtract; set one of them"
         )
-    if data.whiten and (data.pixel_mean or data.mean or data.std):
-        raise ConfigError(
-            "config.data.whiten stands in place of config.data.mean, std and pixel_mean; "
-            "set them or it"
-        )
-    if data.area[1] and data.frame != "rectangle":
-        raise ConfigError(
-            f"config.data.area cuts from the whole image, and config.data.frame is {data.frame!r}; "
-            "leave one of them out"
-        )
-
     if data.frame == "whole" and data.resize[1]:
         raise ConfigError(
             'config.data.frame is "whole", and config.data.resize cuts crops; leave one of them out'

@@ -104,8 +104,8 @@ class _InMemory:
         source = open_source(data, data.train_split)
         self.name, self.split, self.splits = source.name, source.split, source.splits
         self.image_shape, self.class_names = source.image_shape, source.class_names
+        self.identity, self.upright = f"{source.identity} in memory", source.upright
         self.maps = source.maps
-        self.upright, self.identity = source.upright, f"{source.identity} in memory"
         first = source.fetch(range(min(SAMPLE, len(source))))
         self._examples = [
             e

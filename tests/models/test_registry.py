@@ -120,6 +120,8 @@ def test_smallest_size(name):
     side, channels = model.smallest_image(), model.input_shape[2]
     logits, _ = jax.eval_shape(model.init_with_output, KEY, images(2, side, side, channels))
     assert logits.shape == answer(name, 2, side) and logits.dtype == jnp.float32
+    if side == 1:
+        return
     less = images(2, side - 1, side - 1, channels)
     with pytest.raises(ValueError, match=f"smallest image it can take is {side}x{side}"):
         jax.eval_shape(model.init, KEY, less)

@@ -88,7 +88,7 @@ def test_what_does_not_move_labels_is_refused():
 def tiny(**changes):
     """Four steps of a small network on a few shapes."""
     data = Data(name="shapes", train_split="train[:16]", eval_split="test[:5]", batch_size=8)
-    optim = Optim(name="adamw", learning_rate=1e-3, steps=4)
+    optim = Optim(name="momentum", learning_rate=0.01, steps=4)
     config = Config(model="fcn32s_small", data=data, optim=optim, log_every=2, tensorboard=False)
     for name, value in changes.items():
         setattr(config.data, name, value)
