@@ -14,6 +14,7 @@ from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import resize, to_pixels, with_short_side
 from jaxcnn.draw.segments import overlay, panels
 from jaxcnn.errors import ConfigError, DataError
+from jaxcnn.interpret.viewer import Viewer
 
 Tell = Callable[[int, int], None]  # (images done, images in all)
 
@@ -24,6 +25,11 @@ class Network(NamedTuple):
     model: nn.Module
     variables: dict[str, Any]
     preprocess: Preprocess
+
+
+def network_of(viewer: Viewer) -> Network:
+    """The network of a workdir that a viewer has opened."""
+    return Network(viewer.model, viewer.variables, viewer.preprocess)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -78,7 +84,7 @@ def segment_images(
     folder, written = Path(out), []
     folder.mkdir(parents=True, exist_ok=True)
     for count, path in enumerate(map(Path, images), 1):
-        pixels = to_pixels(_read(path), network.preprocess.channels, str(path))
+        pixels = to_pixels(read_image(path), network.preprocess.channels, str(path))
         classes = segment(network, pixels)
         picture = folder / f"{path.stem}_segments.png"
         columns = [("image", _rgb(pixels)), ("classes", overlay(pixels, classes))]
@@ -111,10 +117,17 @@ def figure4(
     if truth is not None:
         maps["ground truth"] = decode_map(truth, "the image")
     columns = [(title, overlay(pixels, classes)) for title, classes in maps.items()]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     return panels([*columns, ("image", pixels)], _present(list(maps.values())), class_names, path)
 
 
-def _read(path: Path) -> bytes:
+def mask_beside(image: Path) -> bytes | None:
+    """The mask of ROOT/SPLIT/images/NAME.jpg in ROOT/SPLIT/masks/NAME.png, if it is there."""
+    mask = image.parent.parent / "masks" / f"{image.stem}.png"
+    return mask.read_bytes() if image.parent.name == "images" and mask.is_file() else None
+
+
+def read_image(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -7,7 +7,13 @@ from networks import build
 
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.errors import ConfigError, DataError
-from jaxcnn.interpret.segmentation import Network, figure4, segment, segment_images
+from jaxcnn.interpret.segmentation import (
+    Network,
+    figure4,
+    mask_beside,
+    segment,
+    segment_images,
+)
 
 NAMES = ["background", "circle", "square", "triangle"]
 
@@ -60,3 +66,12 @@ def test_a_classifier_is_refused():
     classifier = Network(model, variables, Preprocess(32, 1, mean=(0.0,), std=(1.0,)))
     with pytest.raises(ConfigError, match="gives no class a pixel"):
         segment(classifier, np.zeros((32, 32, 1), np.uint8))
+
+
+def test_a_mask_lies_beside_the_images(tmp_path):
+    for folder, name in (("images", "a.jpg"), ("masks", "a.png")):
+        (tmp_path / "val" / folder).mkdir(parents=True)
+        (tmp_path / "val" / folder / name).write_bytes(folder.encode())
+    assert mask_beside(tmp_path / "val" / "images" / "a.jpg") == b"masks"
+    assert mask_beside(tmp_path / "val" / "images" / "b.jpg") is None
+    assert mask_beside(tmp_path / "val" / "masks" / "a.png") is None

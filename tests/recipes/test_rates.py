@@ -20,7 +20,7 @@ RATES = {
     "fcn:fcn32s_vgg16-released": (IN_STEPS, [(0, 1.875e-5), (99_999, 1.875e-5)]),
     "fcn:fcn16s_vgg16-released": (IN_STEPS, [(0, 1.875e-7), (99_999, 1.875e-7)]),
     "fcn:fcn8s_vgg16-released": (IN_STEPS, [(0, 1.875e-9), (99_999, 1.875e-9)]),
-    "fcn:fcn8s_small": (IN_EPOCHS, [(0.5, 1e-3), (1, 2e-3), (6.5, 1e-3), (12, 0)]),
+    "fcn:fcn8s_small": (IN_EPOCHS, [(1, 2e-3), (6.5, 1e-3), (12, 0)]),
     "alexnet:alexnet": (IN_EPOCHS, [(0, 0.01), (89.9, 0.01)]),  # until a plateau
     "alexnet:alexnet-2012": (IN_EPOCHS, [(24.9, 0.01), (25.1, 1e-3), (50.9, 1e-3), (51.1, 1e-4),
         (78.9, 1e-4), (79.1, 1e-5), (90.9, 1e-5)]),
