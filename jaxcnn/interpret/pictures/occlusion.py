@@ -76,10 +76,17 @@ def _labels(task: Task, row: int, found: Occlusion) -> Panel:
     names = [task.name(number) for number in common]
     names += ["others"] if len(numbers) > NAMED else []
     centred = at_centres(index, found, task.viewer.shape[0])
-    heat = np.round(_placed(task, task.seen, row, centred))
+    # Each class is placed by itself: between the indices of two classes there is no third one.
+    shares = [_placed(task, task.seen, row, _where(centred, k)) for k in range(len(names))]
+    heat = np.where(np.isnan(shares[0]), np.nan, np.argmax(shares, axis=0))  # [H, W]
     return Panel(
         task.seen.originals[row], "most probable class", heat, alone=True, names=tuple(names)
     )
+
+
+def _where(index: np.ndarray, number: int) -> np.ndarray:
+    """1 where a map of indices is `number`, 0 elsewhere; NaN stays."""
+    return np.where(np.isnan(index), np.nan, (index == number).astype(np.float32))
 
 
 def _placed(task: Task, seen: Seen, row: int, heat: np.ndarray) -> np.ndarray:

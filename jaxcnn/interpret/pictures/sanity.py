@@ -109,7 +109,8 @@ def _panels(task: Task, row: int, name: str, found: Randomised, counts: list[int
             title = f"{name}\nas trained"
         else:
             count = counts[place - 1]
-            title = f"{count} random, down to {found.layers[place - 1]}\nrank correlation "
+            lowest = _end_of(found.layers[place - 1])
+            title = f"{count} random, to {lowest}\nrank correlation "
             title += f"{found.correlation[place - 1]:.2f}"
         top = float(np.nanquantile(np.abs(placed), 0.995))
         span = (-top if signed else 0.0, top)
@@ -118,8 +119,13 @@ def _panels(task: Task, row: int, name: str, found: Randomised, counts: list[int
     return panels
 
 
+def _end_of(layer: str, most: int = 20) -> str:
+    """The last characters of a path, as many as a title has room for."""
+    return layer if len(layer) <= most else f"...{layer[3 - most :]}"
+
+
 def _say(numbers: dict[str, np.ndarray], layers: list[str]) -> None:
     print("rank correlation with the trained network's map, random from the head down to:")
-    print(f"  {'':<12}" + "  ".join(f"{layer[-20:]:>20}" for layer in layers))
+    print(f"  {'':<12}" + "  ".join(f"{_end_of(layer):>20}" for layer in layers))
     for name, values in numbers.items():
         print(f"  {name:<12}" + "  ".join(f"{value:>20.2f}" for value in values))
