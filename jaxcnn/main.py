@@ -108,13 +108,17 @@ def _report(result: dict, workdir: str) -> None:
     """Says what the run reached and where everything lies."""
     path = pathlib.Path(workdir)
     done = "was finished already" if result.get("already_finished") else "finished"
+    reached, next_ = f"test accuracy {result['eval_top1']:.2%}", "evaluate"
+    if "eval_mean_iu" in result:
+        next_ = "evaluate-segmentation"
+        reached = f"mean IU {result['eval_mean_iu']:.2%}, pixel accuracy {result['eval_top1']:.2%}"
     lines = [
-        f"{done}: test accuracy {result['eval_top1']:.2%} of {result['eval_count']:,.0f} images, "
+        f"{done}: {reached} of {result['eval_count']:,.0f} images, "
         f"step {result['step']}, {result['wall_s']:.1f} s",
         f"  checkpoint  {path / 'checkpoints' / str(result['step'])}",
         f"  metrics     {path / logs.METRICS}    (TensorBoard: tensorboard --logdir {path})",
         *(f"  picture     {picture}" for picture in sorted(path.glob("*.png"))),
-        f"  next        {command.interpreter()} -m jaxcnn evaluate --workdir {path}",
+        f"  next        {command.interpreter()} -m jaxcnn {next_} --workdir {path}",
     ]
     console = rich.console.Console(soft_wrap=True)
     console.print("\n".join(lines), highlight=False, markup=False)

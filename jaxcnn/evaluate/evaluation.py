@@ -145,6 +145,11 @@ def score_member(
     if not split:
         split = data.eval_split or default_eval_split(open_source(data, data.train_split))
     source = open_source(data, split)
+    if source.maps:
+        raise ConfigError(
+            f"{data.name} {split} has a label for every pixel; evaluate it with "
+            f"python scripts/evaluate_segmentation.py --workdir {workdir}"
+        )
     check_classes(trained.class_lists, source.class_names, f"{data.name} {split}")
     chosen = trained.protocol(protocol)
     predictions = predict(
