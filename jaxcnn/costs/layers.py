@@ -36,7 +36,7 @@ def place_of(op_name: str) -> Place | None:
     backward = any(part.startswith("transpose(") for part in parts)
     traced = next((part for part in parts if "jvp(" in part), None)
     if traced is None and not _evaluates(parts):
-        return Place(OPTIMIZER, UPDATE)
+        return Place(LOSS, FORWARD) if "eval" in parts[0] else Place(OPTIMIZER, UPDATE)
     direction = BACKWARD if backward else FORWARD
     if traced is not None and not re.search(r"jvp\([A-Z]\w*\)", traced):
         return Place(LOSS, direction)

@@ -158,6 +158,7 @@ def test_a_spread_map_is_not_multiplied_by_its_zeros():
         ("jit(f)/jvp()/reduce_sum", (layers.LOSS, "forward")),
         ("jit(f)/add", (layers.OPTIMIZER, "update")),
         ("jit(eval_steps)/ResNet/stage1/block1/conv1/dot", ("stage1/block1/conv1", "forward")),
+        ("jit(eval_steps)/reduce_sum", (layers.LOSS, "forward")),
         ("state.params['conv1']", None),
         ("", None),
     ],

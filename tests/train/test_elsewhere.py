@@ -6,6 +6,7 @@ import importlib.util
 import jax
 import pytest
 
+from jaxcnn import main
 from jaxcnn.config.schema import Config, Data, Optim, Sharding
 from jaxcnn.costs.devices import parse_slice
 from jaxcnn.costs.gpu_targets import CHIPS, target_config
@@ -126,6 +127,23 @@ def _odd():
     config = config_of(1)
     config.data.batch_size = 6
     return config
+
+
+def test_preflight_for_a_target(tmp_path, capsys):
+    """It says what the step costs there, or what to install; it leaves nothing behind."""
+    flags = ["main", "--config=configs/lenet.py", f"--workdir={tmp_path / 'run'}"]
+    code = main.main([*flags, "--preflight", "--target=v5e", "--config.model_args=dtype=None"])
+    assert code == 2 and "dtype" in capsys.readouterr().err
+    code = main.main([*flags, "--preflight", "--target=v5e"])
+    said = capsys.readouterr()
+    if installed("libtpu"):
+        assert code == 0 and "lenet, training step on v5e:1x1" in said.out
+        assert "lenet, evaluation step on v5e:1x1" in said.out and "fits" in said.out
+    else:
+        assert code == 2 and "pip install -e '.[rehearse-tpu]'" in said.err
+    assert not (tmp_path / "run").exists()
+    assert main.main([*flags, "--target=v5e"]) == 2
+    assert "add --preflight" in capsys.readouterr().err
 
 
 def test_descriptions_of_gpus_have_the_published_figures():
