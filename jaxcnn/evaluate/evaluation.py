@@ -148,7 +148,7 @@ def score_member(
     if source.maps:
         raise ConfigError(
             f"{data.name} {split} has a label for every pixel; evaluate it with "
-            f"python scripts/evaluate_segmentation.py --workdir {workdir}"
+            f"jaxcnn evaluate-segmentation --workdir {workdir}"
         )
     check_classes(trained.class_lists, source.class_names, f"{data.name} {split}")
     chosen = trained.protocol(protocol)

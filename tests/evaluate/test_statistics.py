@@ -19,7 +19,7 @@ from jaxcnn.errors import WeightsError
 from jaxcnn.evaluate.moments import Moments
 from jaxcnn.evaluate.statistics import layers_with_statistics, recompute
 from jaxcnn.models import create_model, list_models
-from scripts import recompute_statistics
+from jaxcnn.commands import recompute_statistics
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
