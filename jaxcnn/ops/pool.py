@@ -105,13 +105,15 @@ def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
     """
     padded = lax.pad(x, np.array(-np.inf, x.dtype), [(*pad, 0) for pad in pads])
     kind = jnp.int8 if dims[1] * dims[2] < 128 else jnp.int32
-    best, first = None, jnp.zeros(shape, kind)
+    # Where nothing is above -inf, it is the first place that lies on the map, never padding.
+    best, first = None, jnp.broadcast_to(_first_on_map(shape, dims, strides, pads, kind), shape)
     for place, (i, j) in enumerate(_places(dims)):
         seen = _seen(padded, i, j, shape, strides)  # [B, H', W', C]
         if best is None:
             best = seen
             continue
-        better = seen > best
+        # As in PyTorch, a NaN is above everything, and a later one above an earlier one.
+        better = (seen > best) | (seen != seen)
         first = jnp.where(better, jnp.array(place, kind), first)
         best = jnp.where(better, seen, best)
     return first
@@ -121,6 +123,15 @@ def _seen(padded: Array, i: int, j: int, shape: tuple[int, ...], strides) -> Arr
     """What place (i, j) of every window sees of the padded map: [B, H', W', C]."""
     end = (i + (shape[1] - 1) * strides[1] + 1, j + (shape[2] - 1) * strides[2] + 1)
     return lax.slice(padded, (0, i, j, 0), (padded.shape[0], *end, padded.shape[3]), strides)
+
+
+def _first_on_map(shape: tuple[int, ...], dims, strides, pads, kind) -> np.ndarray:
+    """The first place of each window that is not padding: [1, H', W', 1]."""
+    rows, columns = (
+        np.maximum(0, pads[axis][0] - strides[axis] * np.arange(shape[axis])) for axis in (1, 2)
+    )
+    place = dims[2] * rows[:, None] + columns[None, :]  # [H', W']
+    return place[None, :, :, None].astype(kind)
 
 
 def _places(dims) -> list[tuple[int, int]]:
