@@ -6,10 +6,12 @@
 
 `python -m jaxcnn.main` is the same command. --config takes a file or the name of a recipe that
 comes with the package, which `jaxcnn recipes` lists.
+
 --preflight looks at data, disk, loader and step, and trains nothing. With --target=v5e:4x4 (or
 v4:2x2x2, h100:8 ...) it compiles the steps for accelerators that are not here, and says whether
-they fit and what bounds them. The same command resumes a run
-that was stopped. Several processes become one run by --coordinator_address, --num_processes and
+they fit and what bounds them.
+
+The same command resumes a run that was stopped. Several processes become one run by --coordinator_address, --num_processes and
 --process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md).
 
 Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting that cannot
