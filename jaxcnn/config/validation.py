@@ -108,6 +108,10 @@ def _check_colours(data: Data) -> None:
             f"config.data.pca is {data.pca!r}, which only the augmentation pca_color reads; add it "
             "to config.data.augment, or leave data.pca out"
         )
+    if data.frame == "whole" and data.resize[1]:
+        raise ConfigError(
+            'config.data.frame is "whole", and config.data.resize cuts crops; leave one of them out'
+        )
 
 
 def _check_length(config: Config) -> None:

@@ -1,6 +1,6 @@
 """Every published figure of these networks: its source, its protocol, the command that checks it.
 
-`python scripts/summarize.py --ledger` prints the ledger, docs/results.md has it.
+`jaxcnn summarize --ledger` prints the ledger, docs/results.md has it.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Figure(NamedTuple):
     """A figure in print.
 
     `recipe` is the argument of a config file, FILE:VARIANT, and settings that differ; `figure` is
-    what is printed, errors in % as top-1 / top-5; `views` is the protocol of scripts/evaluate.py,
+    what is printed, errors in % as top-1 / top-5; `views` is the protocol of jaxcnn evaluate,
     "" where training alone tells.
     """
 
@@ -231,7 +231,7 @@ def command(figure: Figure) -> str:
     if settings:
         line += f" {settings}"
     if figure.views:
-        line += f"; python scripts/evaluate.py --workdir={workdir} --protocol={figure.views}"
+        line += f"; jaxcnn evaluate --workdir={workdir} --protocol={figure.views}"
     return line
 
 

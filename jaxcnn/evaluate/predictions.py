@@ -102,7 +102,7 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise DataError(
-            f"there is no file {path}; scripts/evaluate.py --predictions writes such files"
+            f"there is no file {path}; jaxcnn evaluate --predictions writes such files"
         ) from None
     except (
         AttributeError,  # one array and no archive

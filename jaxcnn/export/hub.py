@@ -23,7 +23,7 @@ def export_hub(source: Source, out: str | pathlib.Path) -> dict[str, Any]:
     """Writes the folder `out`: config.json, model.safetensors, README.md, export.json.
 
     Where the weights have timm's names, `timm.create_model("local-dir:OUT", pretrained=True)` opens
-    it; `scripts/import_weights.py NAME OUT` opens all of them. Returns {"port": the name}. Raises
+    it; `jaxcnn import NAME OUT` opens all of them. Returns {"port": the name}. Raises
     ExportError as `export_safetensors` does.
     """
     with bundle.whole_folder(out) as folder:
@@ -94,7 +94,7 @@ def card(source: Source, name: str, port: Port) -> str:
         f"- Input: {_input(p)}",
         *(f"- {line}" for line in _numbers(source)),
         "",
-        "    python scripts/import_weights.py " + name + " THIS_FOLDER --out weights/mine",
+        "    jaxcnn import " + name + " THIS_FOLDER --out weights/mine",
         "",
         *_opening(port),
     ]

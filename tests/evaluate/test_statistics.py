@@ -10,6 +10,7 @@ from networks import build
 from recipe_files import FEWER, abstract
 
 from jaxcnn.checkpoint.variables import load, load_variables, save_variables
+from jaxcnn.commands import recompute_statistics
 from jaxcnn.config.schema import Config, Data
 from jaxcnn.config.values import to_dict
 from jaxcnn.data.images.preprocess import Preprocess
@@ -19,7 +20,6 @@ from jaxcnn.errors import WeightsError
 from jaxcnn.evaluate.moments import Moments
 from jaxcnn.evaluate.statistics import layers_with_statistics, recompute
 from jaxcnn.models import create_model, list_models
-from scripts import recompute_statistics
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -226,7 +226,7 @@ def test_main_reports_and_returns_0(tmp_path, capsys):
         f"of {len(open_source(Data(), 'test'))} images",
         "metrics.jsonl",
         "curves.png",
-        "scripts/evaluate.py --workdir",
+        "jaxcnn evaluate --workdir",
     ):
         assert word in said
     assert main.main(argv) == 0

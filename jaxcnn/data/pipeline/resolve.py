@@ -100,7 +100,7 @@ def _pixel_mean(data: Data, draft: Preprocess, source: Source | None) -> str:
         raise DataError(
             'data.pixel_mean="measured" is for sets of at most '
             f"data.resident_mib={data.resident_mib} MiB; for {data.name} let "
-            "scripts/prepare_data.py --statistics write a mean image and name that file"
+            "jaxcnn prepare --statistics write a mean image and name that file"
         )
     return encode_pixel_mean(mean_image(data, source, draft))
 
@@ -131,7 +131,7 @@ def _load_pixel_mean(data: Data, draft: Preprocess, source: Source | None) -> np
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} cannot be read as a mean image ({error}); "
-            "scripts/prepare_data.py writes such files (.npy)"
+            "jaxcnn prepare writes such files (.npy)"
         ) from None
     if mean.ndim != 3 or mean.shape[2] != channels or min(mean.shape[:2]) < size:
         raise DataError(
@@ -146,8 +146,8 @@ def _no_mean_image(data: Data, size: int, source: Source | None) -> str:
     """The sentence for a mean image that is not there, with what else a new dataset needs."""
     where = f" --statistics {data.data_dir or 'DATA_DIR'} --name {data.name} --image-size {size}"
     sentence = (
-        f"data.pixel_mean={data.pixel_mean} is not a file; write it with python "
-        f"scripts/prepare_data.py{where} --out FOLDER, or subtract one mean a channel with "
+        f"data.pixel_mean={data.pixel_mean} is not a file; write it with "
+        f"jaxcnn prepare{where} --out FOLDER, or subtract one mean a channel with "
         '--config.data.pixel_mean=""'
     )
     if source is not None and data.eval_split and missing_splits(data.eval_split, source.splits):

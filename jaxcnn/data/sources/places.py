@@ -69,7 +69,7 @@ def _missing(name: str, root: Path) -> str:
     if base in known:
         command = build_command(name, root)
         if base == "imagenet2012":
-            command += " (from the original archives: python scripts/prepare_data.py --help)"
+            command += " (from the original archives: jaxcnn prepare --help)"
         return f"{searched}; set data.data_dir, or prepare it with: {command}"
     hint = did_you_mean(base, known) or (
         ': use "digits", "folder" or a TFDS image-classification dataset'

@@ -90,7 +90,7 @@ def test_a_recipe_on_other_images_names_all_that_it_lacks(folder):
         pixel_mean="statistics/imagenet2012/mean_image.npy",
     )
     expected = (
-        r"scripts/prepare_data.py --statistics \S+ --name folder --image-size 32 .*"
+        r"jaxcnn prepare --statistics \S+ --name folder --image-size 32 .*"
         r'--config.data.pixel_mean="", and set --config.data.eval_split to one of holdout, train'
     )
     with pytest.raises(DataError, match=expected):

@@ -1,4 +1,4 @@
-"""scripts/visualize.py end to end, on LeNet and a small NiN with random weights."""
+"""jaxcnn visualize end to end, on LeNet and a small NiN with random weights."""
 
 import re
 
@@ -6,14 +6,14 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checkpoints import COLOUR, DIGITS, GREY, checkpoint, script
+from checkpoints import COLOUR, DIGITS, GREY, checkpoint
 from networks import close, run
 from photos import encode, picture
 
+from jaxcnn.commands import visualize
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.views import eval_view
 
-visualize = script("visualize")
 STAGES = (((8, 8, 8), 5, 1, 2), ((8, 8), 3, 1, 1))
 
 
@@ -117,7 +117,8 @@ def test_figures(places, tmp_path, name, words, written):
         (("figure", "nin4"), "fully connected layers"),
         (("figure", "alexnet4"), "needs --table"),
         (("figure", "zfnet6"), "--other"),
-        (("figure", "fcn4"), "segmentations, and lenet is a classifier"),
+        (("figure", "fcn4"), "LeNet classifies images and gives no class a pixel"),
+        (("segment",), "takes a checkpoint of configs/fcn.py"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(places, tmp_path, capsys, words, sentence):
