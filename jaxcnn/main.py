@@ -11,8 +11,9 @@ comes with the package, which `jaxcnn recipes` lists.
 v4:2x2x2, h100:8 ...) it compiles the steps for accelerators that are not here, and says whether
 they fit and what bounds them.
 
-The same command resumes a run that was stopped. Several processes become one run by --coordinator_address, --num_processes and
---process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md).
+The same command resumes a run that was stopped. Several processes become one run by
+--coordinator_address, --num_processes and --process_id, or by themselves under Slurm, Kubernetes
+and on Cloud TPU slices (docs/scaling.md).
 
 Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting that cannot
 work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C before training

@@ -15,7 +15,7 @@ from flax.core import FrozenDict
 from jaxcnn.checkpoint.variables import load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
-from jaxcnn.errors import CheckpointError, ConfigError, DataError
+from jaxcnn.errors import CheckpointError, ConfigError, DataError, nearest
 from jaxcnn.interpret.views import View, placed_mean, views_of
 from jaxcnn.weights.labels import readable
 
