@@ -14,22 +14,25 @@ Sums = dict[str, Array]
 
 
 def rank_of_label(logits: Array, labels: Array) -> Array:
-    """How many classes score above the label: [B] of logits [B, K] and labels [B].
+    """How many classes score above the label: [...] of logits [..., K] and labels [...].
 
     0 is top-1 correct, below 5 top-5 correct. Ties go to the lower class. A row with a value that
     is not finite ranks below all and at least fifth: it is never correct, however few the classes.
     """
-    own = jnp.take_along_axis(logits, labels[:, None], axis=1)  # [B, 1]
-    earlier = jnp.arange(logits.shape[1])[None, :] < labels[:, None]  # [B, K]
+    labels = labels.astype(jnp.int32)[..., None]  # [..., 1]
+    own = jnp.take_along_axis(logits, labels, axis=-1)  # [..., 1]
+    classes = jax.lax.broadcasted_iota(jnp.int32, logits.shape, logits.ndim - 1)  # [..., K]
+    earlier = classes < labels  # [..., K]
     above = (logits > own) | ((logits == own) & earlier)
-    rank = jnp.sum(above, axis=1)  # [B]
-    return jnp.where(jnp.all(jnp.isfinite(logits), axis=1), rank, max(logits.shape[1], 5))
+    rank = jnp.sum(above, axis=-1)  # [...]
+    return jnp.where(jnp.all(jnp.isfinite(logits), axis=-1), rank, max(logits.shape[-1], 5))
 
 
 def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array) -> Sums:
     """{loss, top1, top5, count} summed over the examples with mask 1: scalars in float32.
 
-    `logits` are [B, K], the others [B].
+    `logits` are [B, K], the others [B]; or of images whose pixels each have a label, [B, H, W, K]
+    and [B, H, W], and the sums are over pixels.
     """
     rank = rank_of_label(logits, labels)
     return {
@@ -43,11 +46,12 @@ def classification_sums(logits: Array, labels: Array, losses: Array, mask: Array
 def confusion_counts(logits: Array, labels: Array, mask: Array) -> Array:
     """Int32 counts [K, K]: the row is the true class, the column the predicted one.
 
-    Rows of logits [B, K] that are not finite predict no class and are left out.
+    Rows of logits [B, K], or pixels of logits [B, H, W, K], that are not finite predict no class
+    and are left out.
     """
-    classes = logits.shape[1]
-    predicted = jnp.argmax(logits, axis=1)
-    mask = jnp.where(jnp.all(jnp.isfinite(logits), axis=1), mask, 0)
+    classes = logits.shape[-1]
+    predicted = jnp.argmax(logits, axis=-1)
+    mask = jnp.where(jnp.all(jnp.isfinite(logits), axis=-1), mask, 0)
     cells = labels.astype(jnp.int32) * classes + predicted.astype(jnp.int32)
     counts = jnp.zeros(classes * classes, jnp.int32).at[cells].add(mask.astype(jnp.int32))
     return counts.reshape(classes, classes)  # [K, K]
@@ -73,6 +77,37 @@ def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
     confusion = np.asarray(confusion)
     totals = confusion.sum(axis=1)
     return np.where(totals > 0, np.diag(confusion) / np.maximum(totals, 1), np.nan)
+
+
+class Segmentation(NamedTuple):
+    """The four measures of Long, Shelhamer & Darrell 2015 (section 5), shares in [0, 1]."""
+
+    pixel_accuracy: float  # of all pixels, the share that has the right class
+    mean_accuracy: float  # the mean over classes of the share of their pixels that is right
+    mean_iu: float  # the mean over classes of intersection over union
+    frequency_weighted_iu: float  # the same, each class weighted by its pixels
+
+
+def segmentation(confusion: np.ndarray) -> Segmentation:
+    """The measures of a confusion of pixels [K, K], true classes in rows; void pixels not counted.
+
+    Means are over the classes that have pixels or were predicted: a class that is nowhere has
+    neither accuracy nor union. Without any pixel all are NaN.
+    """
+    confusion = np.asarray(confusion, np.float64)
+    right, true = np.diag(confusion), confusion.sum(axis=1)  # [K], [K]
+    union = true + confusion.sum(axis=0) - right  # [K]
+    iu = right[union > 0] / union[union > 0]
+    accuracy = right[true > 0] / true[true > 0]
+    total = true.sum()
+    if not total:
+        return Segmentation(*[float("nan")] * 4)
+    return Segmentation(
+        pixel_accuracy=float(right.sum() / total),
+        mean_accuracy=float(accuracy.mean()),
+        mean_iu=float(iu.mean()),
+        frequency_weighted_iu=float((true[union > 0] * iu).sum() / total),
+    )
 
 
 class Calibration(NamedTuple):

@@ -13,6 +13,8 @@ _GOOGLENET_FILTERS = 5_973_552
 _SLIM_HEAD = {channels: channels * 128 + 2 * 128 + 25 * 128 * 768 + 2 * 768 + 768 * 1000 + 1000
               for channels in (1024, 1088)}
 _KEPT = ((3, 64), (3, 128), (5, 256), (2, 512))  # resnet34's blocks that keep their shape, by width
+_FCN_VGG16_LAYERS = 138_357_544 - 4_097_000 + 86_037
+_FCN_SMALL_LAYERS = 448 + 4_640 + 18_496 + 2 * 36_928 + 8_320 + 516
 PARAMETERS = {
     "lenet5": 60_000,
     "lenet": 61_706,
@@ -63,6 +65,17 @@ PARAMETERS = {
     "googlenet_cifar10": _GOOGLENET_FILTERS - 7_280 - 7_680 + 2 * 7_280 + 10_250,
     # The paper's filters, conv1 with one channel for three, fc.
     "googlenet_d2l": _GOOGLENET_FILTERS - 2 * 49 * 64 + 10_250,
+    # The classifiers less their last layer; scores of 4096 (GoogLeNet: 1024) maps, of pool4's and
+    # pool3's; learned 4x4 upsamplings.
+    "fcn32s_vgg16": _FCN_VGG16_LAYERS,
+    "fcn16s_vgg16": _FCN_VGG16_LAYERS + 10_773 + 7_056,
+    "fcn8s_vgg16": _FCN_VGG16_LAYERS + 10_773 + 7_056 + 5_397 + 7_056,
+    "fcn32s_alexnet": 60_965_224 - 4_097_000 + 86_037,
+    "fcn32s_googlenet": 6_998_552 - 1_025_000 + 21_525,
+    # Ours: conv1_1 to conv5_1, fc6, score_fr; scores of pool4 and pool3 and 4x4x4x4 kernels.
+    "fcn32s_small": _FCN_SMALL_LAYERS,
+    "fcn16s_small": _FCN_SMALL_LAYERS + 260 + 256,
+    "fcn8s_small": _FCN_SMALL_LAYERS + 2 * (260 + 256),
     "bn_inception": 11_295_240,
     "inception_v3": 27_161_264,
     "inception_v4": 42_679_816 + _SLIM_HEAD[1024],
@@ -88,6 +101,7 @@ PARAMETERS = {
     "resnet18_a": 11_689_512 - 173_824,
     "resnet34_a": 21_797_672 - 173_824,
     # A projection for each of the other 13 blocks.
+    "resnet34_b": 21_797_672,
     "resnet34_c": 21_797_672 + sum(n * (c + 2) * c for n, c in _KEPT),
     # Section 4.2: 197 blocks more a stage than resnet20; plain nets differ in no parameter.
     "resnet1202": 269_722 + 197 * sum(2 * (9 * c + 2) * c for c in (16, 32, 64)),
@@ -119,7 +133,28 @@ PARAMETERS = {
 # Multiply-adds of convolutions and linear layers only, at the network's own input size; auxiliary
 # heads not counted.
 _GOOGLENET_MODULES = {28: 432_316_416, 14: 549_878_784, 7: 121_777_152}  # 3a-b, 4a-e, 5a-b by side
+# 500 pixels padded by 100: maps of 698, 349, 175, 88, 44 and 22, then 16 by 16 places. Upsampling
+# is not counted.
+_FCN_VGG16 = (9 * 698**2 * (3 * 64 + 64**2) + 9 * 349**2 * (64 * 128 + 128**2)
+              + 9 * 175**2 * (128 * 256 + 2 * 256**2) + 9 * 88**2 * (256 * 512 + 2 * 512**2)
+              + 9 * 44**2 * 3 * 512**2 + 16**2 * (25_088 * 4096 + 4096**2 + 4096 * 21))
+_FCN_SMALL = (9 * 64**2 * 3 * 16 + 9 * 32**2 * 16 * 32 + 9 * 16**2 * 32 * 64
+              + 9 * (8**2 + 4**2) * 64**2 + 2**2 * (64 * 128 + 128 * 4))
 MULTIPLY_ADDS = {
+    "fcn32s_vgg16": _FCN_VGG16,
+    "fcn16s_vgg16": _FCN_VGG16 + 44**2 * 512 * 21,
+    "fcn8s_vgg16": _FCN_VGG16 + (44**2 * 512 + 88**2 * 256) * 21,
+    "fcn32s_alexnet": 173**2 * 363 * 96 + 86**2 * 25 * 48 * 256
+                      + 43**2 * 9 * (256 * 384 + 192 * 384 + 192 * 256)
+                      + 16**2 * (9216 * 4096 + 4096 * 4096 + 4096 * 21),
+    # Padded by 20: conv1 267, conv2 133, modules at 66, 33 and 16.
+    "fcn32s_googlenet": _GOOGLENET_MODULES[28] // 28**2 * 66**2
+                        + _GOOGLENET_MODULES[14] // 14**2 * 33**2
+                        + _GOOGLENET_MODULES[7] // 7**2 * 16**2 + 267**2 * 49 * 3 * 64
+                        + 133**2 * (64 * 64 + 9 * 64 * 192) + 16**2 * 1024 * 21,
+    "fcn32s_small": _FCN_SMALL,
+    "fcn16s_small": _FCN_SMALL + 4**2 * 64 * 4,
+    "fcn8s_small": _FCN_SMALL + (4**2 + 8**2) * 64 * 4,
     # C3 of lenet5 has 60 kernels: 117_600 + 150_000 + 48_000 + 10_080, the 840 distances of its
     # output apart; lenet's has all 96.
     "lenet5": 325_680,
@@ -196,6 +231,7 @@ MULTIPLY_ADDS = {
     "resnet18_a": 1_814_073_344 - 3 * 6_422_528,
     "resnet34_a": 3_663_761_408 - 3 * 6_422_528,
     # 13 projections more, each of (56 * 64)^2 at any stage.
+    "resnet34_b": 3_663_761_408,
     "resnet34_c": 3_663_761_408 + 13 * (56 * 64) ** 2,
     "resnet1202": 40_551_040 + 197 * 3 * 2 * 9 * (16 * 32) ** 2,
     "plain20": 40_551_040,
@@ -359,6 +395,17 @@ SHAPES = {
                                     **_chain("conv1 32 64, conv2 32 192, pool2 16 192")),
     "googlenet_d2l": _googlenet((12, 6, 3), **_chain("conv1 48 64, pool1 24 64, conv2 24 192, "
                                                      "pool2 12 192")),
+    # Long et al. 2015: VGG16 and AlexNet with Caffe's poolings on 500 pixels padded by 100,
+    # GoogLeNet padded by 20; ours on 64.
+    **{f"fcn{stride}s_vgg16": _chain("pool1 349 64, pool2 175 128, pool3 88 256, pool4 44 512, "
+                                     "pool5 22 512, fc6 16 4096, fc7 16 4096, score_fr 16 21, "
+                                     "upscore 500 21") for stride in (32, 16, 8)},
+    "fcn32s_alexnet": _chain("conv1 173 96, pool1 86 96, pool2 43 256, pool5 21 256, fc7 16 4096, "
+                             "score_fr 16 21, upscore 500 21"),
+    "fcn32s_googlenet": _chain("conv1 267 64, pool1 133 64, pool2 66 192, inception_5b 16 1024, "
+                               "score_fr 16 21, upscore 500 21"),
+    **{f"fcn{stride}s_small": _chain("pool1 32 16, pool3 8 64, pool5 2 64, fc6 2 128, "
+                                     "score_fr 2 4, upscore 64 4") for stride in (32, 16, 8)},
     # Ioffe & Szegedy 2015, figure 5, but for 4c and 4d, where it prints 576 and its widths add up
     # to 608.
     "bn_inception": {
@@ -387,7 +434,8 @@ SHAPES = {
                                                 "block8_10 8 2080, conv2d_7b_1x1 8 1536"),
     # He et al. 2015, table 1 and section 4.2.
     **{name: _resnet(1) for name in ("resnet18", "resnet18_a", "plain18")},
-    **{name: _resnet(1) for name in ("resnet34", "resnet34_a", "resnet34_c", "plain34")},
+    **{name: _resnet(1) for name in ("resnet34", "resnet34_a", "resnet34_b", "resnet34_c")},
+    "plain34": _resnet(1),
     "resnet18_d2l": _resnet(1, image=96),
     **{f"resnet{depth}": _resnet(4) for depth in (50, 101, 152)},
     **{f"resnet{depth}_v1": _resnet(4) for depth in (50, 101, 152)},

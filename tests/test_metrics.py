@@ -72,3 +72,68 @@ def test_intervals_against_scipy():
         np.testing.assert_allclose([low[i], high[i]], expected, atol=1e-6)
     low, high = metrics.interval(np.array([np.nan]), np.array([0]))
     np.testing.assert_allclose([*low, *high], [0, 1], atol=1e-12)
+
+
+def maps(seed, void=0.1):
+    """(logits [2, 8, 9, 4], labels [2, 8, 9], mask [2, 8, 9]) with some pixels void."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, (2, 8, 9))
+    mask = (rng.uniform(size=labels.shape) > void).astype(np.float32)
+    return rng.normal(size=(*labels.shape, 4)).astype(np.float32), labels, mask
+
+
+def test_segmentation_of_a_confusion_made_by_hand():
+    confusion = [[50, 0, 10], [5, 20, 5], [0, 10, 0]]
+    found = metrics.segmentation(np.asarray(confusion))
+    assert found.pixel_accuracy == pytest.approx(70 / 100)
+    assert found.mean_accuracy == pytest.approx((50 / 60 + 20 / 30 + 0) / 3)
+    ius = (50 / 65, 20 / 40, 0 / 25)
+    assert found.mean_iu == pytest.approx(sum(ius) / 3)
+    assert found.frequency_weighted_iu == pytest.approx(0.6 * ius[0] + 0.3 * ius[1] + 0.1 * ius[2])
+
+
+def test_classes_that_are_nowhere_are_left_out():
+    found = metrics.segmentation(np.asarray([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
+    assert found.mean_accuracy == pytest.approx((3 / 4 + 1) / 2)
+    assert found.mean_iu == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert np.isnan(metrics.segmentation(np.zeros((3, 3))).mean_iu)
+
+
+def test_segmentation_against_scikit_learn():
+    from sklearn.metrics import (
+        accuracy_score,
+        balanced_accuracy_score,
+        confusion_matrix,
+        jaccard_score,
+    )
+
+    total, true, predicted = None, [], []
+    for seed in range(3):
+        logits, labels, mask = maps(seed)
+        counts = metrics.confusion_counts(*map(jnp.asarray, (logits, labels, mask)))
+        total = metrics.add(total, {"confusion": counts})
+        true.append(labels[mask > 0])
+        predicted.append(logits.argmax(-1)[mask > 0])
+    true, predicted = np.concatenate(true), np.concatenate(predicted)
+    np.testing.assert_array_equal(total["confusion"], confusion_matrix(true, predicted))
+    np.testing.assert_allclose(
+        metrics.segmentation(total["confusion"]),
+        [
+            accuracy_score(true, predicted),
+            balanced_accuracy_score(true, predicted),
+            jaccard_score(true, predicted, average="macro"),
+            jaccard_score(true, predicted, average="weighted"),
+        ],
+        rtol=1e-12,
+    )
+
+
+def test_sums_over_pixels_are_those_of_the_pixels_in_a_row():
+    logits, labels, mask = map(jnp.asarray, maps(0))
+    losses = jnp.arange(labels.size, dtype=jnp.float32).reshape(labels.shape)
+    found = metrics.classification_sums(logits, labels, losses, mask)
+    flat = metrics.classification_sums(
+        logits.reshape(-1, 4), labels.ravel(), losses.ravel(), mask.ravel()
+    )
+    for name, value in flat.items():
+        assert float(found[name]) == float(value)

@@ -23,6 +23,12 @@ COMMANDS = {
     "train": Row("jaxcnn.main", "train the network of a recipe, or go on with a run"),
     "recipes": Row("jaxcnn.commands.recipes", "list the recipes that --config takes"),
     "evaluate": Row("jaxcnn.commands.evaluate", "test a run by a paper's protocol"),
+    "evaluate-segmentation": Row(
+        "jaxcnn.commands.evaluate_segmentation", "measure mean IU of a fully convolutional network"
+    ),
+    "recompute-statistics": Row(
+        "jaxcnn.commands.recompute_statistics", "recompute BatchNorm's statistics after training"
+    ),
     "predict": Row("jaxcnn.commands.predict", "say and draw what a network sees in images"),
     "visualize": Row("jaxcnn.commands.visualize", "draw what a network learned, where it looks"),
     "export": Row("jaxcnn.commands.export", "write ONNX, StableHLO, safetensors, a hub folder"),

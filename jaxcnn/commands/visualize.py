@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from jaxcnn.draw.figure import available
 from jaxcnn.errors import ConfigError, JaxcnnError
-from jaxcnn.interpret import class_activation, figures, tables
+from jaxcnn.interpret import class_activation, figures, segmentation, tables
 from jaxcnn.interpret.pictures import features as feature_pictures
 from jaxcnn.interpret.pictures import heatmap, kernels, maps, occlusion, saliency, sanity
 from jaxcnn.interpret.pictures.task import Task
@@ -67,7 +67,7 @@ FLAGS: dict[str, dict] = {
     "--save": {"default": "", "metavar": "FILE.npz", "help": "write the features of a split"},
     "--table": {"default": "", "metavar": "FILE.npz", "help": "what features --save wrote"},
     "--test": {"default": "", "metavar": "FILE.npz", "help": "the table to test on"},
-    "--other": {"default": "", "help": "zfnet6: the second run"},
+    "--other": {"default": "", "help": "zfnet6, fcn4: the second run"},
     "--out": {"default": "pictures", "help": "folder (default: %(default)s)"},
 }
 NETWORK = ("--workdir", "--best")
@@ -197,6 +197,15 @@ def check(args: argparse.Namespace, tell: Tell) -> Paths:
     return sanity.sanity_checks(task, task.classes(args.classes or "top1"), method=args.method)
 
 
+def segment(args: argparse.Namespace, tell: Tell) -> Paths:
+    """The class of every pixel of images, by a network of configs/fcn.py."""
+    viewer = Viewer(args.workdir, best=args.best)
+    names = viewer.class_names
+    return segmentation.segment_images(
+        segmentation.network_of(viewer), names, args.images, args.out, tell
+    )
+
+
 def figure(args: argparse.Namespace, tell: Tell) -> Paths:
     """A figure of a paper."""
     names = ("workdir", "images", "layer", "classes", "table", "other", *map(_field, DATA))
@@ -223,6 +232,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Tell], Paths], tuple[str
     "occlusion": (occlude, (*EXPLAIN, "--layer", "--size", "--stride")),
     "saliency": (attribute, (*EXPLAIN, "--method", "--times-input", "--views")),
     "heatmap": (slide, (*EXPLAIN, "--size")),
+    "segment": (segment, ("images", *NETWORK)),
     "sanity": (check, (*EXPLAIN, "--method")),
     "figure": (
         figure,

@@ -16,7 +16,7 @@ SCHEDULES = ("constant", "step", "plateau", "polynomial", "exponential", "cosine
 LOSSES = ("cross_entropy", "lenet_map")
 PRECISIONS = ("float32", "bfloat16")
 WHITENINGS = ("", "gcn", "zca")
-FRAMES = ("rectangle", "square", "warp")
+FRAMES = ("rectangle", "square", "warp", "whole")
 INTERPOLATIONS = ("bilinear", "bicubic", "area", "nearest")
 AUGMENTATIONS = (
     "flip",
@@ -40,11 +40,13 @@ class Data:
     Work on the host ends at uint8; what `augment` names runs on the device, inside the step.
     """
 
-    # "digits" (embedded), "folder", an image-classification dataset of TFDS (mnist, cifar10,
-    # imagenet2012 ...), or "package.module:open_source" of your own (docs/own.md)
+    # "digits", "shapes" (embedded), "folder", "mask_folder", an image-classification dataset of
+    # TFDS (mnist, cifar10, imagenet2012 ...), or "package.module:open_source" (docs/own.md)
     name: str = "digits"
     # TFDS's data directory ("": its own default), or the ROOT of ROOT/{train,val}/CLASS/*.jpg
     data_dir: str = ""
+    # TFDS: the feature with the labels where it is not the class, such as "segmentation_mask"
+    label: str = ""
     # Slices in TFDS's notation work for every dataset: "train[:45000]", "train[10%:]"
     train_split: str = "train"
     eval_split: str = ""  # "": test, else validation, else val, whichever the dataset has
@@ -59,7 +61,8 @@ class Data:
     crop_fraction: float = 1.0
     interpolation: str = "bilinear"  # of INTERPOLATIONS
     # What squares are cut from after resizing: the whole "rectangle" (VGG, ResNet), its central
-    # "square" (AlexNet, ZFNet), or the image squeezed into a square ("warp": Caffe)
+    # "square" (AlexNet, ZFNet), or the image squeezed into a square ("warp": Caffe). "whole": the
+    # image as it is, background below and to the right, shrunk only where it is too large (FCN)
     frame: str = "rectangle"
     # Training: short side drawn from [lo, hi], then a random crop (AlexNet, VGG, ResNet)
     resize: tuple[int, int] = (0, 0)
@@ -122,6 +125,8 @@ class Optim:
     boundaries: tuple[float, ...] = ()  # "step": epochs at which the rate is multiplied by `factor`
     # "step": multiples of learning_rate after each boundary, instead of powers of `factor`
     values: tuple[float, ...] = ()
+    # "step": the same for biases, where they have multiples of their own (AlexNet's code: 1, 1, 1)
+    bias_values: tuple[float, ...] = ()
     factor: float = 0.1  # "step", "plateau", "exponential"
     every: float = 1.0  # "exponential": epochs between two multiplications
     staircase: bool = True  # "exponential": in jumps

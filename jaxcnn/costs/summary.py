@@ -24,6 +24,7 @@ from jax import lax
 from jax.extend.core import Primitive, Var
 
 from jaxcnn.layers import Activation, SqueezeExcite
+from jaxcnn.layers.upsample import Upsample
 from jaxcnn.models import create_model, list_models
 
 # Stands in a trace between a layer and what reads it: layer(x, y) is y, and remembers that the
@@ -154,6 +155,8 @@ def _layer(module: nn.Module, x: jax.Array, y: jax.Array) -> Layer:
     kernel = params.get("kernel")
     window = stride = (1, 1)
     kind, macs = "other", 0
+    if isinstance(module, Upsample):  # like pooling, not counted, learned or not
+        kernel = None
     if kernel is not None:
         kind = "linear" if kernel.ndim == 2 else "convolution"
         macs = kernel.size * math.prod(y.shape[1:-1])

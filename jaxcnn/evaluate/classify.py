@@ -23,6 +23,7 @@ class Files:
     name, split = "files", "given"
     image_shape: tuple[int, int, int] | None = None
     upright = True  # a photograph is turned as EXIF says
+    maps = False  # the label is a class of the whole image
 
     def __init__(
         self, paths: Sequence[str | pathlib.Path], class_names: list[str], labels: dict[str, int]

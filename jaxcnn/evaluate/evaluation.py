@@ -140,11 +140,16 @@ def score_member(
 ) -> Member:
     """The predictions of one checkpoint; arguments and errors as those of `evaluate`."""
     trained = load_trained(workdir, best)
-    config = _settings(trained.metadata, dataset, data_dir, batch_size)
+    config = settings_of(trained.metadata, dataset, data_dir, batch_size)
     data = config.data
     if not split:
         split = data.eval_split or default_eval_split(open_source(data, data.train_split))
     source = open_source(data, split)
+    if source.maps:
+        raise ConfigError(
+            f"{data.name} {split} has a label for every pixel; evaluate it with "
+            f"jaxcnn evaluate-segmentation --workdir {workdir}"
+        )
     check_classes(trained.class_lists, source.class_names, f"{data.name} {split}")
     chosen = trained.protocol(protocol)
     predictions = predict(
@@ -168,7 +173,7 @@ def score_member(
     )
 
 
-def _settings(
+def settings_of(
     metadata: dict[str, Any], dataset: str | None, data_dir: str | None, batch_size: int
 ) -> Config:
     """The checkpoint's config, or a fresh one for imported weights, with the dataset asked for."""

@@ -14,7 +14,7 @@ from jaxcnn import layers
 from jaxcnn.data.pipeline.stream import batches
 from jaxcnn.draw.predictions import most_probable
 from jaxcnn.errors import ConfigError
-from jaxcnn.interpret import tables
+from jaxcnn.interpret import segmentation, tables
 from jaxcnn.interpret.pictures.features import first_maps
 from jaxcnn.interpret.pictures.heatmap import heatmaps
 from jaxcnn.interpret.pictures.kernels import filters
@@ -157,11 +157,17 @@ def _fcn2(wanted: Wanted) -> list[pathlib.Path]:
 
 
 def _fcn4(wanted: Wanted) -> list[pathlib.Path]:
-    """Segmentations; a classifier has none."""
-    raise ConfigError(
-        f"fcn4 shows segmentations, and {wanted.viewer.metadata['model']} is a classifier; fcn2 "
-        "shows its map of probabilities"
-    )
+    """Segmentations by one network, or by two beside each other, and the mask if there is one."""
+    viewers = [wanted.viewer, *([Viewer(wanted.other)] if wanted.other else [])]
+    networks = {v.metadata["model"]: segmentation.network_of(v) for v in viewers}
+    written = []
+    for image in map(pathlib.Path, wanted.images):
+        encoded, path = segmentation.read_image(image), wanted.out / f"{image.stem}_fcn4.png"
+        names, truth = wanted.viewer.class_names, segmentation.mask_beside(image)
+        written.append(segmentation.figure4(networks, names, encoded, path, truth=truth))
+    if not written:
+        raise ConfigError("fcn4 shows images and needs --images, such as --images cat.jpg")
+    return written
 
 
 FIGURES: dict[str, Callable[[Wanted], list[pathlib.Path]]] = {

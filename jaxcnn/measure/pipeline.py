@@ -105,6 +105,7 @@ class _InMemory:
         self.name, self.split, self.splits = source.name, source.split, source.splits
         self.image_shape, self.class_names = source.image_shape, source.class_names
         self.identity, self.upright = f"{source.identity} in memory", source.upright
+        self.maps = source.maps
         first = source.fetch(range(min(SAMPLE, len(source))))
         self._examples = [
             e

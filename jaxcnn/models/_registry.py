@@ -4,7 +4,6 @@ A family file has `VARIANTS`, {name: fields of its module}, and the module itsel
 names the class where a family has several. There is no registration: the lookup reads the tables.
 """
 
-import difflib
 import fnmatch
 import functools
 import importlib
@@ -15,7 +14,7 @@ from typing import Any
 import flax.linen as nn
 
 from jaxcnn import own
-from jaxcnn.errors import ModelError
+from jaxcnn.errors import ModelError, did_you_mean
 from jaxcnn.models._features import feature_maps
 from jaxcnn.models._own import fields_of, own_class, own_network
 
@@ -88,7 +87,6 @@ def _row(name: str) -> tuple[str, type[nn.Module], dict[str, Any]]:
     """(family, module class, fields) of a variant; raises ModelError where there is none."""
     variants = _variants()
     if name not in variants:
-        near = difflib.get_close_matches(name, variants, n=4, cutoff=0.5)
-        hint = f"; did you mean {', '.join(near)}?" if near else "."
-        raise ModelError(f"there is no model {name!r}{hint} Models: {', '.join(sorted(variants))}")
+        hint, known = did_you_mean(name, variants), ", ".join(sorted(variants))
+        raise ModelError(f"there is no model {name!r}{hint}; there are {known}")
     return variants[name]

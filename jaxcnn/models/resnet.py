@@ -47,6 +47,7 @@ VARIANTS = {
     "resnet34":     dict(module="ResNet", stages=(3, 4, 6, 3)),
     "resnet18_a":   dict(module="ResNet", stages=(2, 2, 2, 2), shortcut="A"),
     "resnet34_a":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="A"),
+    "resnet34_b":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="B"),  # resnet34, by option
     "resnet34_c":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="C"),
     "resnet50":     dict(module="ResNet", stages=(3, 4, 6, 3), bottleneck=True),
     "resnet101":    dict(module="ResNet", stages=(3, 4, 23, 3), bottleneck=True),

@@ -1,7 +1,6 @@
 """Normalisation: local response normalisation across channels, batch normalisation over groups."""
 
 import math
-from functools import partial
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ from jax import export, lax
 from jax.core import max_dim
 
 from jaxcnn.ops import parallel
+from jaxcnn.ops.linear_map import linear_map
 from jaxcnn.ops.target import ANY, current_target
 
 Array = jax.Array
@@ -151,18 +151,24 @@ def _count(x: Array) -> Any:
     return math.prod(x.shape[1:-1])
 
 
-def _normalise_plainly(x: Array, scale: Array, bias: Array, epsilon: float):
-    return _normalise_forward(x, scale, bias, epsilon)[0]
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _normalise(x: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array, Array]:
+def _normalise_plainly(x: Array, scale: Array, bias: Array, epsilon: float) -> Any:
     """Normalises each group of x [G, g, ..., C] by its own statistics.
 
-    Returns (y, mean [G, C], biased variance [G, C]). The gradient is written out because it needs
-    two sums over the map, where the derivative of this text takes five.
+    Returns (y, mean [G, C], biased variance [G, C]).
     """
     return _normalise_forward(x, scale, bias, epsilon)[0]
+
+
+# The gradient is written out because it needs two sums over the map, where JAX's derivative of the
+# text takes five.
+_normalise = jax.custom_jvp(_normalise_plainly, nondiff_argnums=(3,))
+
+
+@_normalise.defjvp
+def _normalise_tangent(epsilon: float, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    x, scale, bias = primals
+    outputs, saved = _normalise_forward(x, scale, bias, epsilon)
+    return outputs, tuple(linear_map(_of_inputs, _to_inputs, None, saved, tangents, like=outputs))
 
 
 def _sums(x: Array) -> Array:
@@ -187,7 +193,21 @@ def _normalise_forward(x: Array, scale: Array, bias: Array, epsilon: float):
     return (y.astype(x.dtype), mean, var), (x, scale, mean, inverse)
 
 
-def _normalise_backward(epsilon: float, saved, cotangents):
+def _of_inputs(static: None, saved, tangents):
+    """The tangents of (y, mean, variance), given those of (x, scale, bias)."""
+    x, scale, mean, inverse = saved
+    dx, dscale, dbias = tangents
+    dx, centred, count = dx.astype(jnp.float32), x.astype(jnp.float32) - _over(mean, x), _count(x)
+    dmean = _sums(dx) / count  # [G, C]
+    dvar = 2 * _sums(centred * dx) / count
+    factor = inverse * scale[None, :]
+    slope = inverse * dscale[None, :] - factor * jnp.square(inverse) * dvar / 2
+    dy = _over(factor, x) * (dx - _over(dmean, x)) + _over(slope, x) * centred + _over(dbias, x)
+    return [dy.astype(x.dtype), dmean, dvar]
+
+
+def _to_inputs(static: None, saved, cotangents):
+    """The gradients of (x, scale, bias), given those of (y, mean, variance)."""
     x, scale, mean, inverse = saved
     dy, dmean, dvar = cotangents
     dy, centred = dy.astype(jnp.float32), x.astype(jnp.float32) - _over(mean, x)
@@ -197,7 +217,4 @@ def _normalise_backward(epsilon: float, saved, cotangents):
     constant = (dmean - factor * total) / count
     slope = (2 * dvar - factor * jnp.square(inverse) * product) / count
     dx = _over(factor, x) * dy + _over(slope, x) * centred + _over(constant, x)
-    return dx.astype(x.dtype), jnp.sum(inverse * product, axis=0), jnp.sum(total, axis=0)
-
-
-_normalise.defvjp(_normalise_forward, _normalise_backward)
+    return [dx.astype(x.dtype), jnp.sum(inverse * product, axis=0), jnp.sum(total, axis=0)]

@@ -33,6 +33,7 @@ class Command(NamedTuple):
     preflight: bool
     profile: str
     report: bool = False
+    target: str = ""  # of a preflight that compiles for devices that are not here
 
 
 def parse(argv: list[str]) -> tuple[schema.Config, str]:
@@ -65,6 +66,8 @@ def command(argv: list[str]) -> Command:
             "--workdir is missing; give a directory for checkpoints and metrics, "
             "such as --workdir=runs/lenet"
         )
+    if values.target and not values.preflight:
+        raise UsageError("--target says what a look before the run is for; add --preflight")
     launch = Launch(
         coordinator_address=values.coordinator_address,
         num_processes=values.num_processes,
@@ -79,6 +82,7 @@ def command(argv: list[str]) -> Command:
         preflight=values.preflight,
         profile=values.profile,
         report=values.report == "on",
+        target=values.target,
     )
 
 
@@ -111,6 +115,10 @@ def _define(
             "Where checkpoints, metrics and pictures go; the same for all processes.",
         ),
         "profile": ("", "FIRST:LAST, steps to trace into WORKDIR/profile."),
+        "target": (
+            "",
+            "With --preflight: compile for v5e:4x4, v4:2x2x2, h100:8 ..., which need not be here.",
+        ),
         "coordinator_address": (None, "host:port of process 0, the same for all processes."),
     }
     for name, (default, about) in text.items():

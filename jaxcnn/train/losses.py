@@ -16,7 +16,7 @@ LENET_J = 1.0  # the constant j > 0 of LeNet-5's loss, whose value the paper lea
 
 
 def cross_entropy(logits: Array, targets: Array) -> Array:
-    """Cross-entropy of logits [B, K] against target distributions [B, K] -> [B]."""
+    """Cross-entropy of logits [..., K] against target distributions [..., K] -> [...]."""
     return optax.softmax_cross_entropy(logits, targets)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxcnn.config.schema import Config
 from jaxcnn.config.validation import validate
-from jaxcnn.draw.contact_sheet import contact_sheet
+from jaxcnn.draw.contact_sheet import captioned_sheet, contact_sheet
+from jaxcnn.draw.segments import VOID, overlay
 from jaxcnn.parallel.processes import from_first
 from jaxcnn.run.workdir import check_config, check_space, open_workdir
 from jaxcnn.train import layout
@@ -39,16 +40,33 @@ def sheet(setup: Setup, path: pathlib.Path) -> pathlib.Path:
     prepare = make_prepare(config.data, preprocess, len(splits.class_names), train=True)
     batch = jax.jit(feed.fetch)(feed.store, next(feed.items(0)))
     own = {name: jnp.asarray(_own_rows(x)[:SHOWN]) for name, x in batch.items()}
-    images, _ = jax.jit(prepare)(jax.random.key(config.seed), own)  # [B, S, S, C]
+    images, targets = jax.jit(prepare)(jax.random.key(config.seed), own)  # [B, S, S, C]
     pixels = np.asarray(images) * np.asarray(preprocess.std, np.float32) + preprocess.offset()
+    pixels = np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+    if targets.ndim == 4 and jax.process_index() == 0:
+        return _sheet_of_maps(pixels, np.asarray(targets), readable(splits.class_names), path)
     shown = {
-        "image": np.clip(np.round(pixels), 0, 255).astype(np.uint8),
+        "image": pixels,
         "label": np.asarray(own["label"]),
         "mask": np.asarray(own["mask"]),
     }
     if jax.process_index() == 0:
         contact_sheet(shown, readable(splits.class_names), path, SHOWN)
     return path
+
+
+def _sheet_of_maps(
+    images: np.ndarray, targets: np.ndarray, class_names: list[str], path: pathlib.Path
+) -> pathlib.Path:
+    """Draws images under the colours of their pixels' classes, above the names of three of these.
+
+    Class 0, the background, is neither painted nor named.
+    """
+    inside = targets.sum(axis=-1) > 0  # [B, S, S]
+    maps = np.where(inside, targets.argmax(axis=-1), VOID).astype(np.uint8)
+    captions = [[class_names[k] for k in np.unique(m[(m > 0) & (m < VOID)])][:3] for m in maps]
+    pictures = [overlay(image, classes) for image, classes in zip(images, maps, strict=True)]
+    return captioned_sheet(pictures, captions, path)
 
 
 def _own_rows(x: jax.Array) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxcnn import metrics
 from jaxcnn.draw import plots
@@ -134,6 +135,11 @@ class Rows:
 def _evaluated(sums: dict[str, Any]) -> dict[str, float]:
     """eval_loss, eval_top1 and so on, of the sums of an evaluation."""
     row = {f"eval_{name}": value for name, value in metrics.means(sums).items()}
+    if "images" in sums:  # pixels were counted, more of them than float32 counts exactly
+        row["eval_count"] = float(sums["images"])
+        row["eval_pixels"] = float(np.sum(sums["confusion"], dtype=np.int64))
+        measures = metrics.segmentation(sums["confusion"])._asdict()
+        row |= {f"eval_{name}": value for name, value in measures.items()}
     if "corrupt" in sums:
         row["eval_corrupt"] = float(sums["corrupt"])
     return row

@@ -17,7 +17,7 @@ from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.pipeline.resolve import resolve
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.open import default_eval_split, open_source
-from jaxcnn.errors import ConfigError
+from jaxcnn.errors import ConfigError, one_line
 from jaxcnn.layers.naming import check_patterns
 from jaxcnn.models import create_model, has_field
 from jaxcnn.parallel.mesh import make_mesh
@@ -25,7 +25,7 @@ from jaxcnn.train import layout
 from jaxcnn.train.feed import Feed, make_feed
 from jaxcnn.train.optim import make_optimizer
 from jaxcnn.train.own_functions import check_network, references
-from jaxcnn.train.schedules import Schedule, make_schedule, total_steps
+from jaxcnn.train.schedules import Schedule, check_length, make_schedule, total_steps
 from jaxcnn.train.state import State, init_state
 
 TRIED = 10  # classes with which a network of the user's is made before the data is known
@@ -153,6 +153,7 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
     model = build_model(config, len(source.class_names))
     preprocess = resolve(data, input_shape(model, data, source), source)
     steps_per_epoch = len(source) / data.batch_size
+    check_length(config.optim, steps_per_epoch)
     return Setup(
         config=config,
         mesh=mesh,
@@ -188,8 +189,9 @@ def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
         abstract = jax.eval_shape(init, key)
         check_patterns(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        why = " ".join(str(error).split())[:400]
-        raise ConfigError(f"{config.model} does not fit the data or its settings: {why}") from None
+        raise ConfigError(
+            f"{config.model} does not fit the data or its settings: {one_line(error, 400)}"
+        ) from None
     shardings = layout.state_shardings(
         setup.mesh, config.sharding, abstract, layout.has_towers(setup.mesh, setup.model)
     )

@@ -22,6 +22,18 @@ Batch = dict[str, Array]
 Prepare = Callable[[Array, Batch], tuple[Array, Array]]
 
 
+def counted(labels: Array, targets: Array, mask: Array) -> tuple[Array, Array]:
+    """(labels, mask) of what counts by itself: the examples [B], or every pixel [B, H, W].
+
+    Labels of pixels are read off their `targets` [B, H, W, K], which moved along with the image;
+    a pixel without a target is void and counts nothing.
+    """
+    if labels.ndim == 1:
+        return labels, mask
+    inside = jnp.sum(targets, axis=-1) > 0  # [B, H, W]
+    return jnp.argmax(targets, axis=-1), mask[:, None, None] * inside.astype(mask.dtype)
+
+
 def make_loss(
     model: nn.Module, loss: Loss, *, aux_weight: float = 0.0, frozen: Sequence[str] = ()
 ) -> Callable[..., Any]:
@@ -38,7 +50,8 @@ def make_loss(
             logits, new = model.apply(
                 variables, images, train=True, rngs={"dropout": key}, mutable=collected
             )
-        losses = loss(logits, targets)  # [B]
+        losses = loss(logits, targets)  # [B] or [B, H, W]
+        labels, mask = counted(labels, targets, mask)
         sums = metrics.classification_sums(logits, labels, losses, mask)
         for aux in jax.tree.leaves(new.get("aux_logits", {})):
             losses = losses + aux_weight * loss(aux, targets)
@@ -115,8 +128,8 @@ def make_train_step(
 ) -> Callable[[State, Batch], tuple[State, metrics.Sums]]:
     """train_step(state, batch) -> (state, sums), pure.
 
-    The batch is {image uint8 [B,H,W,C], label [B], mask [B]}; `prepare(key, batch)` makes
-    normalised images and target distributions of it. With `accumulate` n the gradients of n
+    The batch is {image uint8 [B,H,W,C], label [B] or [B,H,W], mask [B]}; `prepare(key, batch)`
+    makes normalised images and target distributions of it. With `accumulate` n the gradients of n
     micro-batches are averaged before one update. Layers that `frozen` names get no gradient; that
     weight decay leaves them too is up to `tx` (`make_optimizer`). `sums` also has `grad_norm`, and
     `bad`, 1 where the loss or the update is not finite.
@@ -155,14 +168,17 @@ def make_eval_step(
 ) -> Callable[[dict[str, Any], Batch], dict[str, Array]]:
     """eval_step(variables, batch) -> sums over the examples with mask 1.
 
-    They are those of `classification_sums`, and `confusion` [K, K].
+    They are those of `classification_sums`, and `confusion` [K, K]; where every pixel has a label
+    they count pixels, and `images` the examples.
     """
 
     def eval_step(variables: dict[str, Any], batch: Batch) -> dict[str, Array]:
         images, targets = prepare(jax.random.key(0), batch)
         logits: Any = model.apply(variables, images, train=False)
-        labels, mask = batch["label"], batch["mask"]
+        labels, mask = counted(batch["label"], targets, batch["mask"])
         sums = metrics.classification_sums(logits, labels, loss(logits, targets), mask)
+        if mask.ndim > 1:
+            sums["images"] = jnp.sum(batch["mask"])
         if "corrupt" in batch:
             sums["corrupt"] = jnp.sum(batch["corrupt"])
         return sums | {"confusion": metrics.confusion_counts(logits, labels, mask)}

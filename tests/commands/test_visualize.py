@@ -117,7 +117,8 @@ def test_figures(places, tmp_path, name, words, written):
         (("figure", "nin4"), "fully connected layers"),
         (("figure", "alexnet4"), "needs --table"),
         (("figure", "zfnet6"), "--other"),
-        (("figure", "fcn4"), "segmentations, and lenet is a classifier"),
+        (("figure", "fcn4"), "LeNet classifies images and gives no class a pixel"),
+        (("segment",), "takes a checkpoint of configs/fcn.py"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(places, tmp_path, capsys, words, sentence):

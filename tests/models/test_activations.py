@@ -84,7 +84,8 @@ def test_every_activation_is_a_module_with_a_name_of_its_own(name):
 def test_the_head_reads_features(name):
     """Convolutions stand before `features`, linear layers after it.
 
-    NiN's head is the convolution that makes its maps of classes.
+    NiN's head is the convolution that makes its maps of classes; an FCN has a convolution for each
+    map that it scores.
     """
     _, called = traced(name)
     called = [(path, kind) for path, kind in called if not path or not path[0].startswith("aux")]
@@ -92,6 +93,10 @@ def test_the_head_reads_features(name):
     assert len(at) == 1 and called[at[0]][1] is layers.Identity
     before, after = ({kind for _, kind in part} for part in (called[: at[0]], called[at[0] :]))
     assert layers.Conv in before and layers.FullyConnected not in before
-    assert layers.FullyConnected in after or list_models()[name] == "nin"
-    convolutions = [path for path, kind in called[at[0] :] if kind is layers.Conv]
+    assert layers.FullyConnected in after or list_models()[name] in ("nin", "fcn")
+    convolutions = [
+        path
+        for path, kind in called[at[0] :]
+        if kind is layers.Conv and not path[-1].startswith("score_")
+    ]
     assert len(convolutions) == (list_models()[name] == "nin")

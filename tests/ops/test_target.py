@@ -69,6 +69,9 @@ def operations(context) -> Counter:
 def _names(jaxpr):
     for equation in jaxpr.eqns:
         inner = list(jaxprs_in_params(equation.params))
+        if equation.primitive.name == "linear_map":
+            given = [variable.aval for variable in equation.invars]
+            inner = [jax.make_jaxpr(equation.params["form"])(*given).jaxpr]
         for sub in inner:
             yield from _names(sub)
         if not inner:

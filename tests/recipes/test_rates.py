@@ -11,6 +11,16 @@ from recipe_files import EXAMPLES, VARIANTS, config_of, rate_of
 IN_STEPS, IN_EPOCHS = "steps", "epochs"
 # fmt: off
 RATES = {
+    "fcn:fcn32s_alexnet": (IN_EPOCHS, [(0, 1e-3), (174.9, 1e-3)]),
+    "fcn:fcn32s_vgg16": (IN_EPOCHS, [(0, 1e-4), (174.9, 1e-4)]),
+    "fcn:fcn32s_googlenet": (IN_EPOCHS, [(0, 5e-5), (174.9, 5e-5)]),
+    "fcn:fcn16s_vgg16": (IN_EPOCHS, [(0, 1e-6), (174.9, 1e-6)]),
+    "fcn:fcn8s_vgg16": (IN_EPOCHS, [(0, 1e-8), (174.9, 1e-8)]),
+    # 1e-10, 1e-12 and 1e-14 of a sum over 187,500 pixels.
+    "fcn:fcn32s_vgg16-released": (IN_STEPS, [(0, 1.875e-5), (99_999, 1.875e-5)]),
+    "fcn:fcn16s_vgg16-released": (IN_STEPS, [(0, 1.875e-7), (99_999, 1.875e-7)]),
+    "fcn:fcn8s_vgg16-released": (IN_STEPS, [(0, 1.875e-9), (99_999, 1.875e-9)]),
+    "fcn:fcn8s_small": (IN_EPOCHS, [(1, 2e-3), (6.5, 1e-3), (12, 0)]),
     "alexnet:alexnet": (IN_EPOCHS, [(0, 0.01), (89.9, 0.01)]),  # until a plateau
     "alexnet:alexnet-2012": (IN_EPOCHS, [(24.9, 0.01), (25.1, 1e-3), (50.9, 1e-3), (51.1, 1e-4),
         (78.9, 1e-4), (79.1, 1e-5), (90.9, 1e-5)]),
@@ -101,7 +111,8 @@ def test_every_schedule_is_tested():
     def facts(config):
         """What the rate depends on."""
         same = dict(name="sgd", weight_decay=0, layer_rates={}, no_decay=(), decay_all=False)
-        same |= dict(loss="", label_smoothing=0, bias_rate=1, clip_norm=0, ema=0)
+        same |= dict(loss="", label_smoothing=0, bias_rate=1, bias_values=(), clip_norm=0)
+        same |= dict(ema=0)
         schedule = dataclasses.replace(config.optim, **same)
         return repr((schedule, config.data.batch_size, EXAMPLES[config.data.name]))
 

@@ -37,8 +37,10 @@ STEPS = {
     "resnet:resnet18-modern": (32, {"stages": (1, 1)}),
     "efficientnet:efficientnet_b0": (32, {"depth": 0.1}),
     "lenet:lenet5": (32, {}),
+    "fcn:fcn8s_small": (32, {}),
 }
 SPLITS = {
+    "shapes": ("train[:32]", "test[:8]"),
     "imagenet2012": ("train[:16]", "validation[:8]"),
     "cifar10": ("train[:32]", "test[:8]"),
     "digits": ("train[:32]", "test[:8]"),

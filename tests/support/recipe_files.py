@@ -20,6 +20,8 @@ EXAMPLES = {
     "mnist": 60_000,
     "fashion_mnist": 60_000,
     "digits": 1442,
+    "shapes": 2000,
+    "mask_folder": 8498,  # PASCAL VOC 2011 with the masks of Hariharan et al., training
     "folder": 100_000,
 }
 

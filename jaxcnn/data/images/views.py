@@ -23,6 +23,7 @@ _CV2 = {
     "bicubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
     "nearest": cv2.INTER_NEAREST,
+    "nearest_exact": cv2.INTER_NEAREST_EXACT,  # of label maps: half a pixel as Pillow's filters
 }
 _PILLOW = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -33,21 +34,41 @@ def eval_view(
     key: str = "the image",
     *,
     upright: bool = True,
+    fill: int = 0,
 ) -> np.ndarray:
     """The centre of the image as `preprocess` says, uint8 [S, S, C].
 
     The image is framed with a short side of `preprocess.resized`, the centre square of `inner` is
-    cut out, and background is put around it; sizes round as torchvision's. EXIF orientation is
-    applied unless `upright` is False. Raises DataError, naming `key`, where it does not decode.
+    cut out, and background of the value `fill` is put around it; sizes round as torchvision's. In
+    the frame "whole" nothing is cut out. EXIF orientation is applied unless `upright` is False.
+    Raises DataError, naming `key`, where it does not decode.
     """
     inner = preprocess.inner
     pixels = to_pixels(image, preprocess.channels, key, upright=upright)
+    if preprocess.frame == "whole":
+        pixels = whole(pixels, inner, preprocess.interpolation, fill)
+        return add_background(pixels, preprocess.pad, fill)
     if preprocess.frame != "warp":
         pixels = middle(pixels)
     pixels = framed(pixels, preprocess.resized, preprocess, key)
     top, left = (round((side - inner) / 2) for side in pixels.shape[:2])
     pixels = pixels[top : top + inner, left : left + inner]  # [inner, inner, C]
-    return add_background(pixels, preprocess.pad)
+    return add_background(pixels, preprocess.pad, fill)
+
+
+def whole(pixels: np.ndarray, side: int, interpolation: str, fill: int = 0) -> np.ndarray:
+    """The whole image in the upper left of a square: uint8 [H, W, C] -> [side, side, C].
+
+    It keeps its pixels where it fits, else its long side becomes `side`; the rest is `fill`.
+    """
+    height, width = pixels.shape[:2]
+    if max(height, width) > side:
+        scale = side / max(height, width)
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        pixels = resize(pixels, size, interpolation, smooth=True)
+    canvas = np.full((side, side, pixels.shape[2]), fill, np.uint8)
+    canvas[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return canvas
 
 
 def middle(pixels: np.ndarray) -> np.ndarray:
@@ -108,16 +129,18 @@ def train_view(
     *,
     out: np.ndarray | None = None,
     upright: bool = True,
+    fill: int = 0,
 ) -> np.ndarray:
     """A random view as `data.resize` or `data.area` says, uint8 [S, S, C].
 
-    It is the evaluation view if neither is set. Fills and returns `out`. EXIF orientation is
-    applied unless `upright` is False. Raises DataError, naming `key`, where it does not decode.
+    It is the evaluation view if neither is set. Background has the value `fill`. Fills and returns
+    `out`. EXIF orientation is applied unless `upright` is False. Raises DataError, naming `key`,
+    where it does not decode.
     """
     if out is None:
         out = np.empty(preprocess.shape, np.uint8)
     if not is_random(data):
-        out[:] = eval_view(image, preprocess, key, upright=upright)
+        out[:] = eval_view(image, preprocess, key, upright=upright, fill=fill)
         return out
     inner, pad = preprocess.inner, preprocess.pad
 
@@ -133,7 +156,7 @@ def train_view(
     else:
         region = decode.decode_region(image, cut, preprocess.channels, key, upright=upright)
     if pad or region.shape == out.shape:
-        out[:] = add_background(resize(region, (inner, inner), preprocess.interpolation), pad)
+        out[:] = add_background(resize(region, (inner, inner), preprocess.interpolation), pad, fill)
     else:
         cv2.resize(region, (inner, inner), dst=out, interpolation=_CV2[preprocess.interpolation])
     return out
@@ -186,12 +209,12 @@ def to_pixels(
     return decode.decode(image, channels, key, upright=upright)
 
 
-def add_background(pixels: np.ndarray, pad: int) -> np.ndarray:
-    """`pad` black pixels added on every side: [H, W, C] -> [H + 2 pad, W + 2 pad, C]."""
+def add_background(pixels: np.ndarray, pad: int, fill: int = 0) -> np.ndarray:
+    """`pad` pixels added on every side, black or `fill`: [H, W, C] -> [H + 2 pad, W + 2 pad, C]."""
     if not pad:
         return pixels
     height, width, channels = pixels.shape
     # np.pad would take 100 us.
-    padded = np.zeros((height + 2 * pad, width + 2 * pad, channels), np.uint8)
+    padded = np.full((height + 2 * pad, width + 2 * pad, channels), fill, np.uint8)
     padded[pad:-pad, pad:-pad] = pixels
     return padded

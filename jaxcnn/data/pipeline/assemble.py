@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
+from jaxcnn.data.images.maps import VOID
+
 Batch = dict[str, np.ndarray]
 Fill = Callable[[int, range, Batch], None]  # (step, rows, the batch to fill them in)
 
 CHUNK = 16  # rows that one thread reads and decodes as one piece
 
 
-def empty_batch(rows: int, shape: tuple[int, int, int]) -> Batch:
-    """A batch whose rows do not count: mask 0 and index -1."""
+def empty_batch(rows: int, shape: tuple[int, int, int], maps: bool = False) -> Batch:
+    """A batch whose rows do not count: mask 0 and index -1; with `maps` its labels are maps."""
+    labels = np.full((rows, *shape[:2]), VOID, np.uint8) if maps else np.zeros(rows, np.int32)
     return {
         "image": np.zeros((rows, *shape), np.uint8),  # [b, S, S, C]
-        "label": np.zeros(rows, np.int32),
+        "label": labels,  # [b] or [b, S, S]
         "mask": np.zeros(rows, np.float32),
         "index": np.full(rows, -1, np.int32),
         "corrupt": np.zeros(rows, np.float32),
@@ -31,16 +34,22 @@ def empty_batch(rows: int, shape: tuple[int, int, int]) -> Batch:
 
 
 def assemble(
-    fill: Fill, *, steps: int, rows: int, shape: tuple[int, int, int], threads: int
+    fill: Fill,
+    *,
+    steps: int,
+    rows: int,
+    shape: tuple[int, int, int],
+    threads: int,
+    maps: bool = False,
 ) -> Iterator[Batch]:
     """`steps` batches of `rows` images of `shape` that `fill` filled, in `threads` threads.
 
-    The threads work ahead by two batches, or by one piece each if that is more. What `fill` raises
-    is raised here.
+    With `maps` each label is a map of classes. The threads work ahead by two batches, or by one
+    piece each if that is more. What `fill` raises is raised here.
     """
     if not steps:
         return
-    work = _Assembly(fill, rows, shape)
+    work = _Assembly(fill, lambda: empty_batch(rows, shape, maps), rows)
     ahead = max(2 * work.pieces, threads)
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
     pieces = grain.MapDataset.range(steps * work.pieces).map(work.fill_piece)
@@ -53,8 +62,8 @@ def assemble(
 class _Assembly:
     """The batches that are being filled, by their step; piece j belongs to batch j // pieces."""
 
-    def __init__(self, fill: Fill, rows: int, shape: tuple[int, int, int]):
-        self._fill, self._rows, self._shape = fill, rows, shape
+    def __init__(self, fill: Fill, empty: Callable[[], Batch], rows: int):
+        self._fill, self._empty, self._rows = fill, empty, rows
         self.pieces = -(-rows // CHUNK)  # of each batch
         self._open: dict[int, Batch] = {}
         self._lock = threading.Lock()
@@ -64,7 +73,7 @@ class _Assembly:
         step, part = divmod(int(piece), self.pieces)
         with self._lock:
             if step not in self._open:
-                self._open[step] = empty_batch(self._rows, self._shape)
+                self._open[step] = self._empty()
             batch = self._open[step]
         rows = range(part * CHUNK, min(self._rows, (part + 1) * CHUNK))
         self._fill(step, rows, batch)

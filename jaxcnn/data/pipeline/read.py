@@ -1,7 +1,7 @@
 """Records read once in their order, with whatever is made of each: how evaluation reads."""
 
 from collections.abc import Callable, Iterator
-from typing import Generic, NamedTuple, SupportsIndex, TypeVar
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar
 
 import grain
 
@@ -21,7 +21,7 @@ class Read(NamedTuple, Generic[Made]):
     """
 
     index: int
-    label: int
+    label: Any
     key: str
     made: Made | None
 
@@ -40,8 +40,9 @@ class _Chunks(Generic[Made]):
         rows = self._records[start : start + CHUNK]
         placed: dict[int, tuple[Made, str]] = {}
 
-        def place(example: Example, row: int) -> None:
+        def place(example: Example, row: int) -> Any:
             placed[row] = self._make(example), example.key
+            return example.label
 
         read = []
         for row, (label, corrupt) in enumerate(load_each(self._data, self._source, rows, place)):

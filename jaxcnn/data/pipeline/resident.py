@@ -4,11 +4,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxcnn.config.schema import Data
+from jaxcnn.data.images.maps import eval_pair
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, is_random
 from jaxcnn.data.pipeline.load import load_each, thread_count
@@ -60,7 +61,7 @@ class Decoded(NamedTuple):
     """A whole split as evaluation sees it."""
 
     images: np.ndarray  # uint8 [N, S, S, C]
-    labels: np.ndarray  # int32 [N]
+    labels: np.ndarray  # int32 [N], or maps uint8 [N, S, S]
     corrupt: np.ndarray  # bool [N], the records that did not decode and hold a replacement
 
 
@@ -77,19 +78,32 @@ def decoded(
         return _kept[key]
 
 
+def as_evaluated(
+    example: Example, source: Source, preprocess: Preprocess
+) -> tuple[np.ndarray, Any]:
+    """(view uint8 [S, S, C], class or map of classes uint8 [S, S]) of an example of `source`."""
+    image, label, key = example
+    if source.maps:
+        return eval_pair(image, label, preprocess, key, upright=source.upright)
+    return eval_view(image, preprocess, key, upright=source.upright), label
+
+
 def _decode_all(
     data: Data, source: Source, preprocess: Preprocess, progress: Progress | None
 ) -> Decoded:
     n = len(source)
     images = np.empty((n, *preprocess.shape), np.uint8)  # [N, S, S, C]
-    found = Decoded(images, labels=np.empty(n, np.int32), corrupt=np.zeros(n, bool))
+    labels = (
+        np.empty((n, *preprocess.shape[:2]), np.uint8) if source.maps else np.empty(n, np.int32)
+    )
+    found = Decoded(images, labels, corrupt=np.zeros(n, bool))
 
     def load(start: int) -> int:
         rows = range(start, min(n, start + CHUNK))
 
-        def place(example: Example, row: int) -> None:
-            view = eval_view(example.image, preprocess, example.key, upright=source.upright)
-            found.images[rows[row]] = view
+        def place(example: Example, row: int) -> Any:
+            found.images[rows[row]], label = as_evaluated(example, source, preprocess)
+            return label
 
         for i, seen in zip(rows, load_each(data, source, rows, place), strict=True):
             found.labels[i], found.corrupt[i] = seen

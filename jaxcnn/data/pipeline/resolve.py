@@ -48,6 +48,7 @@ def resolve(
             f"data.pad={data.pad} leaves no image inside {draft.image_size} pixels; "
             "lower data.pad or raise data.image_size"
         )
+    _check_moves(data, draft.image_size)
     if data.whiten:
         draft = dataclasses.replace(draft, whitening=_whitening(data, draft, source))
     mean = _spread("mean", data.mean, channels)
@@ -58,6 +59,17 @@ def resolve(
     if min(std) <= 0:
         raise DataError(f"data.std is {std}; deviations must be positive")
     return dataclasses.replace(draft, mean=() if draft.pixel_mean else mean, std=std)
+
+
+def _check_moves(data: Data, size: int) -> None:
+    """Raises DataError where augmentation can move images of `size` pixels wholly out of sight."""
+    moves = {"shift": ("data.shift", data.shift), "distort": ("data.distort[3]", data.distort[3])}
+    for augmentation, (field, pixels) in moves.items():
+        if augmentation in data.augment and pixels >= size:
+            raise DataError(
+                f"{field}={pixels:g} can move an image of {size} pixels wholly out of sight; it "
+                f"must be below {size}"
+            )
 
 
 def _spread(name: str, values: Values, channels: int) -> Values:

@@ -6,16 +6,18 @@ often the run was stopped.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from jaxcnn.config.schema import Data
+from jaxcnn.data.images.maps import train_pair
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.data.images.views import check_crops, eval_view, train_view
+from jaxcnn.data.images.views import check_crops, train_view
 from jaxcnn.data.pipeline.assemble import Batch, Fill, assemble
 from jaxcnn.data.pipeline.load import load_each, thread_count
 from jaxcnn.data.pipeline.order import example_rng, stream
-from jaxcnn.data.pipeline.resident import Decoded, decoded, is_resident
+from jaxcnn.data.pipeline.resident import Decoded, as_evaluated, decoded, is_resident
 from jaxcnn.data.sources.base import Example, Source
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import DataError
@@ -39,9 +41,10 @@ def batches(
 ) -> Iterator[Batch]:
     """This process's share of global batches `start_step`, `start_step` + 1 ... as NumPy arrays.
 
-    image uint8 [b, S, S, C], label int32 [b], mask float32 [b], index int32 [b] (of the record in
-    `split`), corrupt float32 [b] (1 where a record did not decode: with data.on_corrupt="skip"
-    training sees its replacement); b is the global batch size over `process_count`.
+    image uint8 [b, S, S, C], label int32 [b] (or maps uint8 [b, S, S]), mask float32 [b], index
+    int32 [b] (of the record in `split`), corrupt float32 [b] (1 where a record did not decode: with
+    data.on_corrupt="skip" training sees its replacement); b is the global batch size over
+    `process_count`.
 
     Training never ends. Evaluation goes once through `split`, every process through a contiguous
     share of it in as many batches as the others; mask is 0 in the rows that pad the last batches
@@ -75,6 +78,7 @@ def batches(
         rows=local,
         shape=preprocess.shape,
         threads=thread_count(data),
+        maps=source.maps,
     )
 
 
@@ -91,16 +95,17 @@ def _training(
         positions = first(step) + np.arange(rows.start, rows.stop, dtype=np.int64)
         epochs, indices = stream(positions, len(source), seed)
 
-        def place(example: Example, row: int) -> None:
-            train_view(
-                example.image,
-                data,
-                preprocess,
-                example_rng(seed, int(epochs[row]), int(indices[row])),
-                key=example.key,
-                out=batch["image"][rows[row]],
-                upright=source.upright,
-            )
+        def place(example: Example, row: int) -> Any:
+            def rng() -> np.random.Generator:
+                return example_rng(seed, int(epochs[row]), int(indices[row]))
+
+            out, (image, label, key) = batch["image"][rows[row]], example
+            kw = {"key": key, "upright": source.upright}
+            if source.maps:
+                out[:], label = train_pair(image, label, data, preprocess, rng, **kw)
+            else:
+                train_view(image, data, preprocess, rng(), out=out, **kw)
+            return label
 
         for row, seen in zip(rows, load_each(data, source, indices, place), strict=True):
             batch["label"][row], batch["corrupt"][row] = seen
@@ -122,9 +127,9 @@ def _evaluation(
     def fill(step: int, rows: range, batch: Batch) -> None:
         indices = range(min(end, first(step) + rows.start), min(end, first(step) + rows.stop))
 
-        def place(example: Example, row: int) -> None:
-            view = eval_view(example.image, preprocess, example.key, upright=source.upright)
-            batch["image"][rows[row]] = view
+        def place(example: Example, row: int) -> Any:
+            batch["image"][rows[row]], label = as_evaluated(example, source, preprocess)
+            return label
 
         loaded = load_each(data, source, indices, place)
         for row, index, seen in zip(rows[: len(indices)], indices, loaded, strict=True):

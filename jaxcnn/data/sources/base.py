@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,7 +13,8 @@ class Example(NamedTuple):
     """One record: its image, its label, and the name by which errors call it."""
 
     image: bytes | np.ndarray  # a JPEG, PNG or WebP file, or pixels uint8 [H, W, C]
-    label: int
+    # A class, or where a source's `maps` is true one a pixel: a PNG, or uint8 [H, W].
+    label: Any
     key: str
 
 
@@ -32,6 +33,8 @@ class Source(Protocol):
     # Whether its images are turned as EXIF says: False where published figures are of images as
     # they are stored.
     upright: bool
+    # Whether each label is a map of classes, one a pixel.
+    maps: bool
 
     def __len__(self) -> int: ...
 

@@ -18,6 +18,7 @@ class Digits:
     image_shape: tuple[int, int, int] | None = (8, 8, 1)
     class_names = [str(d) for d in range(10)]
     upright = True
+    maps = False
 
     def __init__(self, split: str):
         images, labels = _digits()

@@ -19,6 +19,7 @@ class Folder:
     name = "folder"
     image_shape: tuple[int, int, int] | None = None
     upright = True
+    maps = False
 
     def __init__(self, root: str, split: str):
         if not root:
@@ -27,10 +28,10 @@ class Folder:
                 "the folder ROOT that holds ROOT/train/CLASS/*.jpg"
             )
         self._root = Path(root)
-        names = _subfolders(self._root, "split")
+        names = subfolders(self._root, "split")
         self.split = own_split(split, names)
         reference = "train" if "train" in names else names[0]
-        self._classes = _subfolders(self._root / reference, "class")
+        self._classes = subfolders(self._root / reference, "class")
         # They are drawn, logged and written line by line.
         self.class_names = [printable(name) for name in self._classes]
         wanted = split_names(self.split)
@@ -39,11 +40,11 @@ class Folder:
         self.splits = {name: len(listed[name]) if name in listed else -1 for name in names}
         parts = split_indices(self.split, self.splits, str(self._root))
         self.files = [listed[name][i] for name, indices in parts for i in indices]
-        self.identity = f"folder {self._root.resolve()} {self.split} {_digest(self.files)}"
+        self.identity = f"folder {self._root.resolve()} {self.split} {digest_of(self.files)}"
 
     def _list(self, base: str) -> list[tuple[str, int]]:
         """[(path below ROOT, label)] of one split."""
-        classes = _subfolders(self._root / base, "class")
+        classes = subfolders(self._root / base, "class")
         unknown = sorted(set(classes) - set(self._classes))
         if unknown:
             raise DataError(
@@ -53,7 +54,7 @@ class Folder:
             )
         files = []
         for label, name in enumerate(self._classes):
-            found = _images(self._root, self._root / base / name) if name in classes else []
+            found = images_below(self._root, self._root / base / name) if name in classes else []
             if not found and base == "train":
                 raise DataError(
                     f"{self._root / base / name} holds no images ({', '.join(SUFFIXES)}); "
@@ -80,13 +81,13 @@ class Folder:
         return [self[int(i)] for i in indices]
 
 
-def _digest(files: list[tuple[str, int]]) -> str:
+def digest_of(files: list[tuple[str, int]]) -> str:
     """The same text for the same files and labels, in every process."""
     lines = (b"%s\0%d\n" % (os.fsencode(path), label) for path, label in files)
     return hashlib.blake2b(b"".join(lines), digest_size=16).hexdigest()
 
 
-def _subfolders(folder: Path, kind: str) -> list[str]:
+def subfolders(folder: Path, kind: str) -> list[str]:
     """Names of the visible folders in `folder`, sorted; DataError says what is there instead."""
     if not folder.is_dir():
         raise DataError(
@@ -103,7 +104,7 @@ def _subfolders(folder: Path, kind: str) -> list[str]:
     return names
 
 
-def _images(root: Path, folder: Path) -> list[str]:
+def images_below(root: Path, folder: Path) -> list[str]:
     """Image files anywhere below `folder`, relative to `root`, sorted.
 
     A link that leads out of `root` raises DataError. Pipes and devices do not count: reading one

@@ -1,11 +1,13 @@
-"""Opens a source by its name: the embedded digits, a folder of classes, TFDS, one of your own."""
+"""Opens a source by its name: an embedded set, a folder, a TFDS dataset, or one of your own."""
 
 from jaxcnn import own
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.digits import Digits
 from jaxcnn.data.sources.folder import Folder
+from jaxcnn.data.sources.mask_folder import MaskFolder
 from jaxcnn.data.sources.own import open_own
+from jaxcnn.data.sources.shapes import Shapes
 from jaxcnn.data.sources.tfds import open_tfds
 from jaxcnn.errors import DataError
 
@@ -17,11 +19,15 @@ def open_source(data: Data, split: str) -> Source:
     """
     if data.name == "digits":
         return Digits(split)
+    if data.name == "shapes":
+        return Shapes(split)
     if data.name == "folder":
         return Folder(data.data_dir, split)
+    if data.name == "mask_folder":
+        return MaskFolder(data.data_dir, split)
     if own.is_reference(data.name):
         return open_own(data, split)
-    return open_tfds(data.name, data.data_dir, split)
+    return open_tfds(data.name, data.data_dir, split, data.label)
 
 
 def default_eval_split(source: Source) -> str:

@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data.sources.base import Example, Indices, own_split
+from jaxcnn.data.sources.label_maps import find_map
 from jaxcnn.data.sources.places import default_data_dir, find_version
 from jaxcnn.data.sources.records import Records, parse_example
-from jaxcnn.errors import DataError, UnreadableError, printable
+from jaxcnn.errors import DataError, UnreadableError, one_line, printable
 
 # Published figures are of these images as they are stored: torchvision and TensorFlow ignore EXIF.
 AS_STORED = ("imagenet2012", "imagenet2012_real", "imagenet2012_subset", "imagenet_v2")
 
 
-def open_tfds(name: str, data_dir: str, split: str) -> "TfdsSource":
+def open_tfds(name: str, data_dir: str, split: str, label: str = "") -> "TfdsSource":
     """The dataset `name` below `data_dir`: "mnist", "cifar10:3.0.2", "imagenet_resized/32x32".
 
-    Raises DataError if it cannot be read.
+    `label` is the feature with the labels, one of `LABEL_MAPS`, or "" for the class. Raises
+    DataError if it cannot be read.
     """
     root = Path(data_dir).expanduser() if data_dir else default_data_dir()
     place = find_version(name, root)
@@ -32,9 +34,9 @@ def open_tfds(name: str, data_dir: str, split: str) -> "TfdsSource":
     try:
         builder = builder_from_directory(str(place))
     except Exception as e:  # whatever TFDS or its protocol buffers make of a damaged description
-        raise DataError(f"{place} is damaged: {_one_line(e)}; prepare the dataset again") from None
+        raise DataError(f"{place} is damaged: {one_line(e)}; prepare the dataset again") from None
     _check_format(name, place, builder.info)
-    return TfdsSource(name, place, builder, split)
+    return TfdsSource(name, place, builder, split, label)
 
 
 def _check_format(name: str, place: Path, info: Any) -> None:
@@ -48,22 +50,23 @@ def _check_format(name: str, place: Path, info: Any) -> None:
     )
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
 class TfdsSource:
     """One split of a prepared dataset; images turned as EXIF says unless it is of AS_STORED."""
 
-    def __init__(self, name: str, place: Path, builder: Any, split: str):
+    def __init__(self, name: str, place: Path, builder: Any, split: str, label: str = ""):
         self.name = name
         self.upright = re.split("[/:]", name)[0] not in AS_STORED
         self._place = place
         self._image, self._label, self._text = _feature_names(builder.info, place)
         features = builder.info.features
+        self.maps = bool(label)
+        self._map = find_map(name, label, features) if label else None
         shape = tuple(features[self._image].shape)
         self.image_shape = None if None in shape else shape
-        self.class_names = [printable(name) for name in features[self._label].names]
+        if self._map:
+            self._label, self.class_names = label, list(self._map.class_names)
+        else:
+            self.class_names = [printable(name) for name in features[self._label].names]
         self.splits = {key: info.num_examples for key, info in builder.info.splits.items()}
         self.split = split = own_split(split, self.splits)
         self.identity = f"{place} {split}"
@@ -73,7 +76,7 @@ class TfdsSource:
         except Exception as e:
             raise DataError(
                 f'{place} cannot give the split "{split}"; it has {self._has()}, '
-                f"and slices like train[:100]: {_one_line(e)}"
+                f"and slices like train[:100]: {one_line(e)}"
             ) from None
         if not self._count:
             raise DataError(f'split "{split}" of {place} is empty; it has {self._has()}')
@@ -124,12 +127,16 @@ class TfdsSource:
         if self._text and fields.get(self._text):
             key += f" ({printable(fields[self._text][0].decode(errors='replace'))})"
         try:
-            return Example(fields[self._image][0], int(fields[self._label][0]), key)
+            label = fields[self._label][0]
+            return Example(fields[self._image][0], self._read_label(label, key), key)
         except (KeyError, IndexError, TypeError):
             raise DataError(
                 f"{key} in {self._place} lacks {self._image} or {self._label}; "
                 "prepare the dataset again"
             ) from None
+
+    def _read_label(self, label: Any, key: str) -> Any:
+        return self._map.read(label, key) if self._map else int(label)
 
 
 def _feature_names(info: Any, place: Path) -> tuple[str, str, str]:

@@ -22,11 +22,21 @@ from jaxcnn.train.augment.spatial import distort, erase, flip, shift
 from jaxcnn.train.own_functions import own_augmentation
 
 Array = jax.Array
+# What may be done to images whose pixels have labels: MOVING moves the labels too.
+MOVING = ("flip",)
+OF_MAPS = (*MOVING, "pca_color", "color_jitter")
 Prepare = Callable[[Array, dict[str, Array]], tuple[Array, Array]]
 Step = Callable[[Array, Array], Array]
 Mixer = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 NEEDS_COLOUR = ("pca_color", "fb_color")
+
+
+def _not_of_maps(name: str) -> str:
+    return (
+        f"data.augment names {name!r}, which does not move label maps along with images; for "
+        f"segmentation there are {', '.join(OF_MAPS)}"
+    )
 
 
 def make_prepare(
@@ -63,12 +73,19 @@ def make_prepare(
 
     def prepare(key: Array, batch: dict[str, Array]) -> tuple[Array, Array]:
         images = batch["image"].astype(jnp.float32)
-        targets = jax.nn.one_hot(batch["label"], num_classes)  # [B,K]
+        # A void pixel, 255, is no class: its target is zero.
+        targets = jax.nn.one_hot(batch["label"], num_classes)  # [B,K] or [B,S,S,K]
+        maps = targets.ndim == 4
         if train:
             for place, name in enumerate(data.augment):
+                if maps and name not in OF_MAPS:
+                    raise DataError(_not_of_maps(name))
                 if name in steps:
                     images = steps[name](jax.random.fold_in(key, place), images)
-            targets = (1 - label_smoothing) * targets + label_smoothing / num_classes
+                if maps and name in MOVING:
+                    targets = steps[name](jax.random.fold_in(key, place), targets)
+            share = 1.0 if not maps else jnp.sum(targets, axis=-1, keepdims=True)  # 0 where void
+            targets = (1 - label_smoothing) * targets + share * label_smoothing / num_classes
             if mixing:
                 images, targets = mix(key, images, targets)
         return preprocess.normalise(images), targets
