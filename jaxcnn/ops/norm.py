@@ -11,6 +11,7 @@ from jax import export, lax
 from jax.core import max_dim
 
 from jaxcnn.ops import parallel
+from jaxcnn.ops.response import respond
 from jaxcnn.ops.target import ANY, current_target
 
 Array = jax.Array
@@ -41,6 +42,8 @@ def local_response_norm(
     numbers = (size, alpha, beta, k)
     division = parallel.towers()
     if division is None or channels % division.parts:
+        if current_target().platform == "gpu" and not export.is_symbolic_dim(x.shape[0]):
+            return respond(x, groups, numbers)
         return _respond(x, x, 0, groups, numbers)
     spec = division.image_spec(x.shape)
     if groups % division.parts == 0:

@@ -265,3 +265,24 @@ def test_batch_norm_by_running_statistics():
         jnp.asarray(x), jnp.asarray(mean), jnp.asarray(var), None, None, epsilon=1e-3
     )
     np.testing.assert_allclose(plain, (x - mean) / np.sqrt(var + 1e-3), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("numbers", [(5, 1e-2, 0.75, 2.0), (5, 2e-2, 0.5, 1.0), (4, 0.1, 0.6, 1.5)])
+def test_lrn_of_gpus_is_that_of_other_platforms(numbers, groups):
+    """One by sums of shifted maps with a gradient written out, one by products with a band."""
+    size, alpha, beta, k = numbers
+    x, cotangent = jnp.asarray(images(2, 4, 5, 24, scale=3)), jnp.asarray(images(2, 4, 5, 24))
+
+    def outputs(platform):
+        def respond(x):
+            with ops.target(platform=platform):
+                return ops.local_response_norm(
+                    x, size=size, alpha=alpha, beta=beta, k=k, groups=groups
+                )
+
+        y, vjp = jax.vjp(respond, x)
+        return y, vjp(cotangent)[0]
+
+    for found, wanted in zip(outputs("gpu"), outputs("cpu"), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-5)
