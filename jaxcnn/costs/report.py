@@ -62,18 +62,25 @@ def _exchange(row: dict[str, Any]) -> str:
     return "; ".join(found) or "nothing"
 
 
-# The columns of `markdown_row`.
-HEAD = """\
-| network | images a device, pixels | memory, MiB | traffic, GB | MB an image | at least, ms | img/s \
-at most | cycles, M | all-reduce |
-|---|---|---|---|---|---|---|---|---|"""
+COLUMNS = (
+    "network",
+    "images a device, pixels",
+    "memory, MiB",
+    "traffic, GB",
+    "MB an image",
+    "at least, ms",
+    "img/s at most",
+    "cycles, M",
+    "all-reduce",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
 
 
 def markdown_row(row: dict[str, Any]) -> str:
-    """A row of `Rehearsed.row` as one of a Markdown table with the head HEAD."""
+    """A row of `Rehearsed.row` as one of a Markdown table that begins with HEAD."""
     cells = [f"`{row['model']}`", f"{row['batch_per_device']}, {row['image_size']}"]
     if not row["compiles"]:
-        return "| " + " | ".join([*cells, row["why"], *[""] * 6]) + " |"
+        return "| " + " | ".join([*cells, row["why"], *[""] * (len(COLUMNS) - 3)]) + " |"
     memory = f"{row['memory_mib']:,.0f}"
     cells += [
         memory if row["fits"] else f"{memory} (does not fit)",
