@@ -59,7 +59,9 @@ def feature_maps(network: nn.Module) -> FeatureMaps:
     A layer's stride is how many pixels more of the image make one position more of its map. Layers
     inside blocks and modules do not count. Nothing is computed.
     """
-    sliding: Any = network.clone(class_map=True)  # type: ignore[call-arg]
+    sliding: Any = network
+    if hasattr(network, "class_map"):
+        sliding = network.clone(class_map=True)  # type: ignore[call-arg]
     side, _, channels = sliding.input_shape
     small, large = (_sides(sliding, (1, s, s, channels)) for s in (side, side + MORE))
     found: dict[int, str] = {}
