@@ -9,7 +9,7 @@ import torch
 from jaxcnn.checkpoint.variables import load_variables
 from jaxcnn.config.schema import Config, Data, Optim
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.errors import DataError
+from jaxcnn.errors import ConfigError, DataError
 from jaxcnn.models import create_model
 from jaxcnn.train.augment.batch import make_prepare
 from jaxcnn.train.compile import compile_steps
@@ -93,6 +93,16 @@ def tiny(**changes):
     for name, value in changes.items():
         setattr(config.data, name, value)
     return config
+
+
+def test_network_and_data_speak_of_the_same():
+    config = tiny(name="digits")
+    with pytest.raises(ConfigError, match="FCN gives a class for every pixel and digits has one"):
+        build(config, jax.devices()[:1])
+    config = tiny()
+    config.model = "nin_cifar10"
+    with pytest.raises(ConfigError, match="shapes has a label for every pixel and NiN gives one"):
+        build(config, jax.devices()[:1])
 
 
 def test_a_run_evaluates_pixels(tmp_path):
