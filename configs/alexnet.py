@@ -18,11 +18,12 @@ data set of your own making) and then `-finetune`d; the average of their probabi
 `alexnet` is the paper's text: one rate for all layers, biases too (section 5), divided by ten by
 hand when the validation error stops falling. `alexnet-2012` is what the authors ran, as far as the
 settings here can say it (computerhistory/AlexNet-Source-Code, layers/layer-params-145.cfg): the
-rate falls after epochs 25, 51 and 79 of 91, and biases start at twice the rate. Four things differ
-there: biases keep 0.02 to the end; after epoch 67 conv1's rate falls alone and the colour noise
-goes off, and after 72 conv1 stands still; conv3 to conv5 start from a deviation of 0.03, not 0.01;
-and pixels are divided by 1.1 where they carry colour noise. `alexnet-two_gpus` is the text with one
-tower a device, two by two; `cuda_convnet-tanh` is the dashed line of figure 1.
+rate falls after epochs 25, 51 and 79 of 91, biases keep twice the first rate to the end, and conv3
+to conv5 start from a deviation of 0.03, not 0.01. Three things differ there: after epoch 67 conv1's
+rate falls alone and the colour noise goes off, and after 72 conv1 stands still; pixels are divided
+by 1.1 where they carry colour noise; and 32 images share the place of their crop and their flip.
+`alexnet-two_gpus` is the text with one tower a device, two by two; `cuda_convnet-tanh` is the
+dashed line of figure 1.
 
 Published errors in %, top-1 / top-5: `alexnet` on the validation set of 2012, ten crops, 40.7 /
 18.2 (table 2; five networks 38.1 / 16.4; `alexnet_6conv-finetune` 39.0 / 16.6; all seven 36.7 /
@@ -115,11 +116,12 @@ def as_run() -> Config:
     Responses are normalised within a tower, with alpha divided by the window of 5.
     """
     config = paper("alexnet")
-    config.model_args = {"lrn": (2.0, 2e-5), "lrn_groups": 2}
+    config.model_args = {"lrn": (2.0, 2e-5), "lrn_groups": 2, "deep_std": 0.03}
     config.optim.schedule = "step"
     config.optim.boundaries = (25.0, 51.0, 79.0)
     config.optim.epochs = 91
     config.optim.bias_rate = 2.0
+    config.optim.bias_values = (1.0, 1.0, 1.0)
     return config
 
 
@@ -176,10 +178,10 @@ def caffe() -> Config:
 def one_weird_trick() -> Config:
     """arXiv:1404.5997, section 5: 90 epochs, the rate times 250^(-1/3) at each quarter.
 
-    Four things differ. Its loss, 1,000 logistic units, is softmax here. In its code
-    (akrizhevsky/cuda-convnet2, layers-imagenet-1gpu.cfg) biases learn at 0.02 and fall once, by
-    ten; here they learn at twice the weights' rate throughout. Its colour noise is left out, and
-    the initial weights and the pixels, divided by their deviation, are torchvision's.
+    Biases learn at 0.02 and fall once, by ten, after half the epochs (akrizhevsky/cuda-convnet2,
+    layers/layer-params-*.cfg: dexp[base=0.02;tgtFactor=10;numSteps=2]). Three things differ. Its
+    loss, 1,000 logistic units, is softmax here. Its colour noise is left out, and the initial
+    weights and the pixels, divided by their deviation, are torchvision's.
     """
     return Config(
         model="alexnet_owt",
@@ -201,6 +203,7 @@ def one_weird_trick() -> Config:
             schedule="step",
             factor=250 ** (-1 / 3),
             boundaries=(22.5, 45.0, 67.5),
+            bias_values=(1.0, 0.1, 0.1),
             epochs=90,
         ),
     )

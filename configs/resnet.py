@@ -17,9 +17,9 @@ validation set, top-1 / top-5:
   fb.resnet.torch, one                        26.73/8.74   24.01/7.02  22.44/6.21  22.16/6.16
 
 (tables 2 to 4; KaimingHe/deep-residual-networks; `resnet18-fb` 30.43 / 10.76). `resnet34` is option
-B; `resnet34_a` 25.03 / 7.76 and `resnet34_c` 24.19 / 7.40 have the others (table 3). The paper's
-ResNet-18 of table 2, 27.88, has shortcuts of option A and is `resnet18_a`; `resnet18` is B, as in
-the ports, and the paper has no figure for it.
+B, by another name `resnet34_b`; `resnet34_a` 25.03 / 7.76 and `resnet34_c` 24.19 / 7.40 have the
+others (table 3). The paper's ResNet-18 of table 2, 27.88, has shortcuts of option A and is
+`resnet18_a`; `resnet18` is B, as in the ports, and the paper has no figure for it.
 
 CIFAR-10, test set, after the last iteration (table 6): `resnet20` 8.75, `resnet32` 7.51, `resnet44`
 7.17, `resnet56` 6.97, `resnet110` 6.43 (best of five, 6.61 +- 0.16), `resnet1202` 7.93; `plain110`
@@ -27,8 +27,10 @@ more than 60 (figure 6). Measured here: not run.
 
 The paper's momentum is Caffe's, v := momentum v + rate g (He's README); convolution and linear
 kernels alone decay, since fb.resnet.torch lists decay of everything as its difference from the
-paper. One thing is missing: the statistics of He's released networks are averages over training
-images, computed exactly after training; here they are the running averages of training.
+paper. A run keeps running averages of BatchNorm's statistics; He's released networks have averages
+over training images, computed after training (his README). So do those of
+
+  python scripts/recompute_statistics.py --workdir runs/resnet50_v1
 """
 
 from typing import Any
@@ -36,7 +38,12 @@ from typing import Any
 from jaxcnn.config.recipes import choose
 from jaxcnn.config.schema import Config, Data, Optim
 
-OPTIONS = ("resnet18_a", "resnet34_a", "resnet34_c")  # the shortcuts of tables 2 and 3
+OPTIONS = (
+    "resnet18_a",
+    "resnet34_a",
+    "resnet34_b",
+    "resnet34_c",
+)  # the shortcuts of tables 2 and 3
 IMAGENET = (
     "resnet18",
     "resnet34",

@@ -1,13 +1,19 @@
 """Trains the network of a config file.
 
-  python -m jaxcnn.main --config=configs/lenet.py --workdir=runs/lenet
-  python -m jaxcnn.main --config=configs/lenet.py:lenet5 --workdir=runs/lenet5 \\
-    --config.optim.learning_rate=0.02
-  python -m jaxcnn.main --config=configs/vgg.py --workdir=runs/vgg --preflight
+  jaxcnn train --config=lenet.py --workdir=runs/lenet
+  jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
+  jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
 
---preflight looks at data, disk, loader and step, and trains nothing. The same command resumes a run
-that was stopped. Several processes become one run by --coordinator_address, --num_processes and
---process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md).
+`python -m jaxcnn.main` is the same command. --config takes a file or the name of a recipe that
+comes with the package, which `jaxcnn recipes` lists.
+
+--preflight looks at data, disk, loader and step, and trains nothing. With --target=v5e:4x4 (or
+v4:2x2x2, h100:8 ...) it compiles the steps for accelerators that are not here, and says whether
+they fit and what bounds them.
+
+The same command resumes a run that was stopped. Several processes become one run by
+--coordinator_address, --num_processes and --process_id, or by themselves under Slurm, Kubernetes
+and on Cloud TPU slices (docs/scaling.md).
 
 Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting that cannot
 work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C before training
@@ -22,7 +28,7 @@ import traceback
 import jax
 import rich.console
 
-from jaxcnn.errors import DONE, FAILED, KILLED, JaxcnnError
+from jaxcnn.errors import DONE, FAILED, KILLED, DeviceMemoryError, JaxcnnError
 from jaxcnn.files import writing
 from jaxcnn.parallel import failures, joining
 from jaxcnn.run import command, logs
@@ -56,6 +62,8 @@ def run(asked: command.Command) -> None:
 
     Raises JaxcnnError with one sentence.
     """
+    if asked.target:
+        return _rehearse(asked)
     if asked.config.deterministic:  # XLA reads its flags when the first device is touched
         given = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{given} --xla_gpu_deterministic_ops=true".strip()
@@ -78,6 +86,29 @@ def run(asked: command.Command) -> None:
 
             for page in report.automatic(asked.workdir):
                 print(f"  report      {page}")
+
+
+def _rehearse(asked: command.Command) -> None:
+    """Compiles the steps for the devices of --target, and prints what they cost; touches no data.
+
+    Raises JaxcnnError with one sentence.
+    """
+    from jaxcnn.costs.devices import parse_slice
+    from jaxcnn.costs.report import layer_table, lines
+    from jaxcnn.parallel import topology
+    from jaxcnn.train import elsewhere
+
+    topology.prepare()
+    console = rich.console.Console(highlight=False)
+    for step in (elsewhere.TRAINING, elsewhere.EVALUATION):
+        found = elsewhere.rehearse(asked.config, parse_slice(asked.target), step)
+        console.print("\n".join(lines(found.row())), markup=False, soft_wrap=True)
+        if found.forecast:
+            console.print(layer_table(found.forecast.layers))
+        if not found.fits:
+            raise DeviceMemoryError(
+                f"the {step} step of {asked.config.model} does not run on {asked.target}"
+            )
 
 
 def _keep_programs() -> None:
@@ -107,9 +138,9 @@ def _report(result: dict, workdir: str) -> None:
     """Says what the run reached and where everything lies."""
     path = pathlib.Path(workdir)
     done = "was finished already" if result.get("already_finished") else "finished"
-    reached, script = f"test accuracy {result['eval_top1']:.2%}", "evaluate.py"
+    reached, next_ = f"test accuracy {result['eval_top1']:.2%}", "evaluate"
     if "eval_mean_iu" in result:
-        script = "evaluate_segmentation.py"
+        next_ = "evaluate-segmentation"
         reached = f"mean IU {result['eval_mean_iu']:.2%}, pixel accuracy {result['eval_top1']:.2%}"
     lines = [
         f"{done}: {reached} of {result['eval_count']:,.0f} images, "
@@ -117,7 +148,7 @@ def _report(result: dict, workdir: str) -> None:
         f"  checkpoint  {path / 'checkpoints' / str(result['step'])}",
         f"  metrics     {path / logs.METRICS}    (TensorBoard: tensorboard --logdir {path})",
         *(f"  picture     {picture}" for picture in sorted(path.glob("*.png"))),
-        f"  next        {command.interpreter()} scripts/{script} --workdir {path}",
+        f"  next        {command.interpreter()} -m jaxcnn {next_} --workdir {path}",
     ]
     console = rich.console.Console(soft_wrap=True)
     console.print("\n".join(lines), highlight=False, markup=False)

@@ -101,6 +101,7 @@ PARAMETERS = {
     "resnet18_a": 11_689_512 - 173_824,
     "resnet34_a": 21_797_672 - 173_824,
     # A projection for each of the other 13 blocks.
+    "resnet34_b": 21_797_672,
     "resnet34_c": 21_797_672 + sum(n * (c + 2) * c for n, c in _KEPT),
     # Section 4.2: 197 blocks more a stage than resnet20; plain nets differ in no parameter.
     "resnet1202": 269_722 + 197 * sum(2 * (9 * c + 2) * c for c in (16, 32, 64)),
@@ -230,6 +231,7 @@ MULTIPLY_ADDS = {
     "resnet18_a": 1_814_073_344 - 3 * 6_422_528,
     "resnet34_a": 3_663_761_408 - 3 * 6_422_528,
     # 13 projections more, each of (56 * 64)^2 at any stage.
+    "resnet34_b": 3_663_761_408,
     "resnet34_c": 3_663_761_408 + 13 * (56 * 64) ** 2,
     "resnet1202": 40_551_040 + 197 * 3 * 2 * 9 * (16 * 32) ** 2,
     "plain20": 40_551_040,
@@ -432,7 +434,8 @@ SHAPES = {
                                                 "block8_10 8 2080, conv2d_7b_1x1 8 1536"),
     # He et al. 2015, table 1 and section 4.2.
     **{name: _resnet(1) for name in ("resnet18", "resnet18_a", "plain18")},
-    **{name: _resnet(1) for name in ("resnet34", "resnet34_a", "resnet34_c", "plain34")},
+    **{name: _resnet(1) for name in ("resnet34", "resnet34_a", "resnet34_b", "resnet34_c")},
+    "plain34": _resnet(1),
     "resnet18_d2l": _resnet(1, image=96),
     **{f"resnet{depth}": _resnet(4) for depth in (50, 101, 152)},
     **{f"resnet{depth}_v1": _resnet(4) for depth in (50, 101, 152)},

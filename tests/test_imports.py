@@ -38,8 +38,10 @@ MAY_IMPORT = {
     "export": _RUNS | {"evaluate", "interpret"},
     "pages": _RUNS | {"evaluate", "interpret", "export"},
     "measure": _RUNS | {"train", "evaluate"},
+    "commands": _RUNS
+    | {"train", "evaluate", "interpret", "export", "pages", "measure", "__init__"},
 }
-FILES = ("__init__", "main", *FREE)  # what the package's own folder holds besides rooms
+FILES = ("__init__", "__main__", "main", *FREE)  # what the package's own folder holds besides rooms
 
 
 def module_of(path: pathlib.Path) -> str:

@@ -72,7 +72,8 @@ def test_help_names_every_flag_and_exits_0(capsys):
 
 def test_a_setting_that_cannot_work_exits_2(capsys):
     assert run("w", "data.batch_size=0") == USAGE == 2
-    assert capsys.readouterr().err == "error: config.data.batch_size is 0; it must be at least 1\n"
+    said = "error: config.data.batch_size is 0; it must lie in [1, 1048576]\n"
+    assert capsys.readouterr().err == said
     assert main.main(["main", "--workdir=w"]) == USAGE
     assert one_sentence(capsys.readouterr().err, "--config is missing")
 

@@ -89,7 +89,7 @@ class Data:
     # "error", or "skip": replaced by a deterministic neighbour and counted in the metrics
     on_corrupt: str = "error"
     pca_std: float = 0.1  # "pca_color"
-    # "pca_color": .npz with axes and deviations by scripts/prepare_data.py; "": ImageNet's
+    # "pca_color": .npz with axes and deviations by jaxcnn prepare; "": ImageNet's
     pca: str = ""
     mixup: float = 0.2  # "mixup": Beta(a, a)
     cutmix: float = 1.0  # "cutmix": Beta(a, a)
@@ -124,6 +124,8 @@ class Optim:
     boundaries: tuple[float, ...] = ()  # "step": epochs at which the rate is multiplied by `factor`
     # "step": multiples of learning_rate after each boundary, instead of powers of `factor`
     values: tuple[float, ...] = ()
+    # "step": the same for biases, where they have multiples of their own (AlexNet's code: 1, 1, 1)
+    bias_values: tuple[float, ...] = ()
     factor: float = 0.1  # "step", "plateau", "exponential"
     every: float = 1.0  # "exponential": epochs between two multiplications
     staircase: bool = True  # "exponential": in jumps

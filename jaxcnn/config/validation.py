@@ -3,12 +3,11 @@
 Touches no data and no device.
 """
 
-import dataclasses
-import difflib
-import math
 from typing import Any
 
+from jaxcnn.config.kinds import check_kinds
 from jaxcnn.config.mappings import check_multiples, model_fields, multiples
+from jaxcnn.config.ranges import check_ranges, value_at
 from jaxcnn.config.schema import (
     AUGMENTATIONS,
     FRAMES,
@@ -22,7 +21,7 @@ from jaxcnn.config.schema import (
     Data,
     Optim,
 )
-from jaxcnn.errors import ConfigError
+from jaxcnn.errors import ConfigError, did_you_mean
 
 # The values that a field may have.
 CHOICES = {
@@ -37,55 +36,6 @@ CHOICES = {
     "data.resident": ("auto", "yes", "no"),
     "data.channels": (0, 1, 3),
 }
-# The fields that may not be less than a number.
-LEAST = {
-    1: (
-        "data.batch_size",
-        "optim.accumulate",
-        "optim.patience",
-        "log_every",
-        "keep",
-    ),
-    0: (
-        "data.eval_batch_size",
-        "data.image_size",
-        "data.pad",
-        "data.shift",
-        "data.threads",
-        "data.prefetch",
-        "data.resident_mib",
-        "data.pca_std",
-        "optim.learning_rate",
-        "optim.weight_decay",
-        "optim.steps",
-        "optim.epochs",
-        "optim.warmup",
-        "optim.clip_norm",
-        "optim.max_filter_rms",
-        "optim.bias_rate",
-        "optim.drops",
-        "optim.floor",
-        "optim.power",
-        "optim.aux_weight",
-        "seed",
-        "steps_per_dispatch",
-        "eval_every",
-        "checkpoint_every",
-        "checkpoint_seconds",
-        "stall_seconds",
-    ),
-}
-# The fields that must be above 0.
-POSITIVE = (
-    "data.mixup",
-    "data.cutmix",
-    "optim.every",
-    "optim.factor",
-    "optim.epsilon",
-    "optim.adam_epsilon",
-)
-# The fields that lie in [0, 1).
-SHARES = ("optim.momentum", "optim.ema", "optim.label_smoothing", "optim.rms_decay")
 
 
 def validate(config: Config) -> Config:
@@ -93,52 +43,22 @@ def validate(config: Config) -> Config:
     # A field that was set after the config was made may still have an older form.
     config.model_args = model_fields(config.model_args)
     config.optim.layer_rates = multiples(config.optim.layer_rates)
-    _check_numbers(config)
+    check_kinds(config)
     _check_choices(config)
-    _check_ranges(config)
+    check_ranges(config)
     _check_crops(config.data)
+    _check_colours(config.data)
     _check_length(config)
     _check_schedule(config.optim)
-    if any(v == 0 or v < -1 for v in (config.sharding.data, config.sharding.model)):
-        raise ConfigError("config.sharding sizes are positive, or -1 for what is left")
-    if config.fresh and not config.init_from:
-        raise ConfigError(
-            "config.fresh names layers to start fresh, but config.init_from gives no weights: "
-            "without them all layers do"
-        )
+    _check_layers(config)
     return config
-
-
-def value_at(config: Config, path: str) -> Any:
-    """The value at "section.field" or "field"."""
-    found: Any = config
-    for name in path.split("."):
-        found = getattr(found, name)
-    return found
 
 
 def _one_of(path: str, value: Any, allowed: tuple) -> None:
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), [str(a) for a in allowed], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(
-            f"config.{path} is {value!r}; it must be one of {', '.join(map(str, allowed))}{hint}"
-        )
-
-
-def _check_numbers(section: Any, prefix: str = "") -> None:
-    """Raises ConfigError for numbers that are not finite, and for tuples of a wrong length."""
-    for spec in dataclasses.fields(section):
-        value, path = getattr(section, spec.name), f"config.{prefix}{spec.name}"
-        if dataclasses.is_dataclass(value):
-            _check_numbers(value, f"{prefix}{spec.name}.")
-            continue
-        numbers = value if isinstance(value, tuple) else (value,)
-        if any(isinstance(x, float) and not math.isfinite(x) for x in numbers):
-            raise ConfigError(f"{path} is {value}; it must be finite")
-        usual: Any = spec.default
-        if isinstance(value, tuple) and usual and len(value) != len(usual):
-            raise ConfigError(f"{path} is {value}; it takes {len(usual)} values, such as {usual}")
+        names = [str(one) for one in allowed]
+        hint = did_you_mean(str(value), names, count=1)
+        raise ConfigError(f"config.{path} is {value!r}; it must be one of {', '.join(names)}{hint}")
 
 
 def _check_choices(config: Config) -> None:
@@ -149,45 +69,18 @@ def _check_choices(config: Config) -> None:
     check_multiples(config.optim.layer_rates)
 
 
-def _check_ranges(config: Config) -> None:
-    for least, paths in LEAST.items():
-        for path in paths:
-            if value_at(config, path) < least:
-                raise ConfigError(
-                    f"config.{path} is {value_at(config, path)}; it must be at least {least}"
-                )
-    for path in POSITIVE:
-        if value_at(config, path) <= 0:
-            raise ConfigError(f"config.{path} is {value_at(config, path)}; it must be above 0")
-    for path in SHARES:
-        if not 0 <= value_at(config, path) < 1:
-            raise ConfigError(f"config.{path} is {value_at(config, path)}; it must lie in [0, 1)")
-    data = config.data
-    if min(*data.jitter, *data.randaugment, *data.distort, data.erase) < 0:
-        raise ConfigError(
-            "config.data.jitter, randaugment, distort and erase are amounts; none may be negative"
-        )
-    if config.seed >= 2**31:
-        raise ConfigError(f"config.seed is {config.seed}; it must be below 2**31")
-
-
 def _check_crops(data: Data) -> None:
-    if data.aspect[0] <= 0:
-        raise ConfigError(f"config.data.aspect is {data.aspect[0]}; it must be above 0")
-    if not 0 < data.crop_fraction <= 1:
-        raise ConfigError(
-            f"config.data.crop_fraction is {data.crop_fraction}; it must lie in (0, 1]"
-        )
     for name in ("resize", "area", "aspect"):
         low, high = getattr(data, name)
-        if low < 0 or low > high:
+        if low > high:
             raise ConfigError(
                 f"config.data.{name} is ({low}, {high}); it must be an increasing pair of "
                 "positive numbers"
             )
-    if data.area[1] > 1:
+    if data.aspect != Data.aspect and not data.area[1]:
         raise ConfigError(
-            f"config.data.area is {data.area}; the crop's share of the image cannot exceed 1"
+            f"config.data.aspect is {data.aspect}, the shape of crops by config.data.area, which "
+            "is not set; set both, such as area=(0.08, 1.0)"
         )
     if data.resize[1] and data.area[1]:
         raise ConfigError(
@@ -198,6 +91,9 @@ def _check_crops(data: Data) -> None:
             f"config.data.area cuts from the whole image, and config.data.frame is {data.frame!r}; "
             "leave one of them out"
         )
+
+
+def _check_colours(data: Data) -> None:
     if data.whiten and (data.pixel_mean or data.mean or data.std):
         raise ConfigError(
             "config.data.whiten stands in place of config.data.mean, std and pixel_mean; "
@@ -206,6 +102,11 @@ def _check_crops(data: Data) -> None:
     if data.pixel_mean and data.mean:
         raise ConfigError(
             "config.data.pixel_mean and config.data.mean are two means to subtract; set one of them"
+        )
+    if data.pca and "pca_color" not in data.augment:
+        raise ConfigError(
+            f"config.data.pca is {data.pca!r}, which only the augmentation pca_color reads; add it "
+            "to config.data.augment, or leave data.pca out"
         )
     if data.frame == "whole" and data.resize[1]:
         raise ConfigError(
@@ -232,12 +133,27 @@ def _check_length(config: Config) -> None:
         )
 
 
-def _check_schedule(optim: Optim) -> None:
-    if optim.values and len(optim.values) != len(optim.boundaries):
+def _check_layers(config: Config) -> None:
+    if config.fresh and not config.init_from:
         raise ConfigError(
-            f"config.optim.values has {len(optim.values)} entries for "
-            f"{len(optim.boundaries)} boundaries"
+            "config.fresh names layers to start fresh, but config.init_from gives no weights: "
+            "without them all layers do"
         )
+    still = {pattern for pattern, rate in config.optim.layer_rates.items() if rate == 0}
+    if "*" in {*config.frozen, *still}:
+        raise ConfigError(
+            "the pattern '*' in config.frozen, or with a rate of 0 in config.optim.layer_rates, "
+            "names every layer, so that nothing would be trained; name the layers that stay still"
+        )
+
+
+def _check_schedule(optim: Optim) -> None:
+    for name in ("values", "bias_values"):
+        entries = len(getattr(optim, name))
+        if entries and entries != len(optim.boundaries):
+            raise ConfigError(
+                f"config.optim.{name} has {entries} entries for {len(optim.boundaries)} boundaries"
+            )
     if optim.schedule == "step" and not optim.boundaries:
         raise ConfigError(
             'config.optim.schedule="step" needs config.optim.boundaries, the epochs at which the '

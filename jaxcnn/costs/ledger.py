@@ -1,6 +1,6 @@
 """Every published figure of these networks: its source, its protocol, the command that checks it.
 
-`python scripts/summarize.py --ledger` prints the ledger, docs/results.md has it.
+`jaxcnn summarize --ledger` prints the ledger, docs/results.md has it.
 """
 
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Figure(NamedTuple):
     """A figure in print.
 
     `recipe` is the argument of a config file, FILE:VARIANT, and settings that differ; `figure` is
-    what is printed, errors in % as top-1 / top-5; `views` is the protocol of scripts/evaluate.py,
+    what is printed, errors in % as top-1 / top-5; `views` is the protocol of jaxcnn evaluate,
     "" where training alone tells.
     """
 
@@ -56,6 +56,7 @@ class Group(NamedTuple):
     figures: tuple[tuple[str, str], ...]
 
 
+POOLING = '--config.model_args="pooling=(2,2)"'
 NO_PCA = "--config.data.augment=\"('flip',)\""
 # The sets of the table below.
 VAL = "2012 validation"
@@ -89,7 +90,7 @@ GROUPS = (
         ("alexnet:alexnet --config.model_args=lrn=None", "without normalisation + 1.4 / 1.2"),
     )),
     Group(f"{KRIZHEVSKY}, section 3.4", TEST_2010, "ten_crop", NEEDS_2010, (
-        ("alexnet:alexnet", "pooling 2/2 for 3/2 + 0.4 / 0.3"),
+        (f"alexnet:alexnet {POOLING}", "pooling 2/2 for 3/2 + 0.4 / 0.3"),
     )),
     Group(f"{KRIZHEVSKY}, section 3.2", TEST_2010, "ten_crop", NEEDS_2010, (
         ("alexnet:alexnet_half", "one GPU of half the maps + 1.7 / 1.2"),
@@ -230,7 +231,7 @@ def command(figure: Figure) -> str:
     if settings:
         line += f" {settings}"
     if figure.views:
-        line += f"; python scripts/evaluate.py --workdir={workdir} --protocol={figure.views}"
+        line += f"; jaxcnn evaluate --workdir={workdir} --protocol={figure.views}"
     return line
 
 

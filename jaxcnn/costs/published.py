@@ -1,4 +1,4 @@
-"""The sizes of networks as print states them, digit for digit, for scripts/summarize.py.
+"""The sizes of networks as print states them, digit for digit, for jaxcnn summarize.
 
 Parameters are without auxiliary heads. Papers mean multiply-adds when they print FLOPs.
 """

@@ -12,7 +12,7 @@ def available() -> bool:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        log.warning("no pictures: matplotlib is not installed (pip install -e '.[viz]')")
+        log.warning("no pictures: matplotlib is not installed (pip install matplotlib)")
         return False
     return True
 

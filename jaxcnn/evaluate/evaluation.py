@@ -81,19 +81,10 @@ def evaluate(
             "there is nothing to evaluate: give the workdir of a run, imported weights, or a file "
             "of predictions"
         )
-    members: list[Member] = []
-    for path in sorted(paths, key=_is_file):  # checkpoints first: they know the dataset
-        if _is_file(path):
-            stem, saved = pathlib.Path(path).stem, Predictions.load(path)
-            members.append(Member(path=str(path), model=stem, predictions=saved))
-            continue
-        member = score_member(
-            path, protocol=protocol, dataset=dataset, data_dir=data_dir, split=split,
-            batch_size=batch_size, best=best, devices=devices, progress=progress,
-        )  # fmt: skip
-        members.append(member)
-        dataset, split = member.predictions.dataset, member.predictions.split
-        data_dir = member.data_dir
+    members = _score_all(
+        paths, protocol=protocol, dataset=dataset, data_dir=data_dir, split=split,
+        batch_size=batch_size, best=best, devices=devices, progress=progress,
+    )  # fmt: skip
     averaged = average([(member.path, member.predictions) for member in members])
     views = sum(member.views for member in members)
     return Evaluation(
@@ -108,6 +99,28 @@ def evaluate(
         shapes=averaged.shapes,
         predictions=averaged,
     )
+
+
+def _score_all(
+    paths: Sequence[Path],
+    *,
+    dataset: str | None,
+    data_dir: str | None,
+    split: str | None,
+    **settings: Any,
+) -> list[Member]:
+    """The members of an ensemble; the first of them that is a run names the dataset for all."""
+    members: list[Member] = []
+    for path in sorted(paths, key=_is_file):  # checkpoints first: they know the dataset
+        if _is_file(path):
+            stem, saved = pathlib.Path(path).stem, Predictions.load(path)
+            members.append(Member(path=str(path), model=stem, predictions=saved))
+            continue
+        member = score_member(path, dataset=dataset, data_dir=data_dir, split=split, **settings)
+        members.append(member)
+        dataset, split = member.predictions.dataset, member.predictions.split
+        data_dir = member.data_dir
+    return members
 
 
 def _is_file(path: Path) -> bool:
@@ -136,7 +149,7 @@ def score_member(
     if source.maps:
         raise ConfigError(
             f"{data.name} {split} has a label for every pixel; evaluate it with "
-            f"python scripts/evaluate_segmentation.py --workdir {workdir}"
+            f"jaxcnn evaluate-segmentation --workdir {workdir}"
         )
     check_classifies(trained.model)
     check_classes(trained.class_lists, source.class_names, f"{data.name} {split}")

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxcnn import ops
 from jaxcnn.config.schema import Data, Sharding
@@ -20,7 +21,7 @@ from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import to_pixels
 from jaxcnn.data.pipeline.read import Read, read_in_order
 from jaxcnn.data.sources.base import Example, Source
-from jaxcnn.errors import ConfigError, DataError
+from jaxcnn.errors import ConfigError, DataError, one_line
 from jaxcnn.evaluate.batching import Batches, Totals
 from jaxcnn.evaluate.predictions import Predictions
 from jaxcnn.evaluate.protocols import Protocol
@@ -94,18 +95,9 @@ def predict(
             "apart; use the dataset it is for"
         )
     mesh = make_mesh(Sharding(), list(devices or jax.local_devices()))
-    split = over_data(mesh)
-    placed = put_replicated(mesh, variables)
-    one_batch = make_score(model, preprocess, protocol)
-
-    def on_mesh(variables: Any, images: Array) -> Array:
-        with ops.on_mesh(mesh):
-            return one_batch(variables, images)
-
-    score = jax.jit(on_mesh, out_shardings=split)
     records = share_of(len(source))
     totals = Totals(
-        len(records), classes, lambda views: score(placed, jax.device_put(views, split))
+        len(records), classes, _compiled(make_score(model, preprocess, protocol), variables, mesh)
     )
     size = batch_size or data.eval_batch_size or data.batch_size
     batches = Batches(
@@ -141,6 +133,19 @@ def predict(
         preprocess=preprocess,
     )
     return _checked(gather(mine), source)
+
+
+def _compiled(score: Score, variables: Any, mesh: Mesh) -> Callable[[np.ndarray], Array]:
+    """`score` of views that are divided over `mesh`, where the variables lie on every device."""
+    split = over_data(mesh)
+    placed = put_replicated(mesh, variables)
+
+    def on_mesh(variables: Any, images: Array) -> Array:
+        with ops.on_mesh(mesh):
+            return score(variables, images)
+
+    compiled = jax.jit(on_mesh, out_shardings=split)
+    return lambda views: compiled(placed, jax.device_put(views, split))
 
 
 def _cutter(
@@ -187,6 +192,5 @@ def count_classes(
         return jax.eval_shape(make_score(model, preprocess, protocol), variables, view).shape[1]
     except ValueError as error:
         raise ConfigError(
-            f"protocol {protocol.name!r} does not fit the network: "
-            f"{' '.join(str(error).split())[:300]}"
+            f"protocol {protocol.name!r} does not fit the network: {one_line(error, 300)}"
         ) from None

@@ -62,7 +62,7 @@ def load_trained(workdir: str | pathlib.Path, best: bool = False) -> Trained:
 
 def _preprocess_of(metadata: dict[str, Any], where: str | pathlib.Path) -> Preprocess:
     stored = metadata.get("preprocessing")
-    advice = "train it again, or import it by scripts/import_weights.py, which writes that"
+    advice = "train it again, or import it by jaxcnn import, which writes that"
     if stored is None:
         raise CheckpointError(
             f"the checkpoint in {where} does not say how its images are prepared (its metadata "

@@ -182,5 +182,5 @@ def needs(*packages: str) -> None:
             __import__(package)
         except ImportError:
             raise ExportError(
-                f"this export needs {package}, which is not installed: pip install -e '.[export]'"
+                f"this export needs {package}, which is not installed: pip install {package}"
             ) from None

@@ -65,7 +65,7 @@ def _alexnet4(wanted: Wanted) -> list[pathlib.Path]:
     if not wanted.table:
         raise ConfigError(
             "alexnet4 shows the nearest training images and needs --table; make one with "
-            "scripts/visualize.py features --save FILE.npz --split train --layer fc7"
+            "jaxcnn visualize features --save FILE.npz --split train --layer fc7"
         )
     viewer, task = wanted.viewer, wanted.task()
     paths = task.seen.paths

@@ -64,7 +64,7 @@ class Table:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"{path} is no table of features ({one_line(error)}); "
-                "scripts/visualize.py features --save writes one"
+                "jaxcnn visualize features --save writes one"
             ) from None
         texts: dict[str, Any] = {
             name: str(small[name]) for name in ("layer", "dataset", "data_dir", "split")

@@ -55,7 +55,7 @@ def make_table(
 def opened(path: str, flag: str = "--table") -> Table:
     """The table `path`; raises ConfigError where none was named."""
     if not path:
-        raise ConfigError(f"{flag} is missing; scripts/visualize.py features --save writes tables")
+        raise ConfigError(f"{flag} is missing; jaxcnn visualize features --save writes tables")
     return Table.load(path)
 
 

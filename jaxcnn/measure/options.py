@@ -1,4 +1,4 @@
-"""The options of scripts/benchmark.py."""
+"""The options of jaxcnn benchmark."""
 
 import argparse
 import re
@@ -24,7 +24,7 @@ def parse(arguments: list[str] | None, about: str) -> argparse.Namespace:
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--models", metavar="A,B", help="names, with commas; scripts/summarize.py lists them")
+    add("--models", metavar="A,B", help="names, with commas; jaxcnn summarize lists them")
     add("--batch", type=positive, default=8, help="images a step (default 8)")
     add("--image-size", type=positive, default=224, metavar="S", help="S x S pixels (default 224)")
     add(
@@ -52,7 +52,7 @@ def parse(arguments: list[str] | None, about: str) -> argparse.Namespace:
         if not setting.startswith("--config."):
             parser.error(f"unrecognized argument {setting}")
     if options.mode in ("step", "collectives") and not options.models:
-        parser.error("--models A,B says which networks to take; scripts/summarize.py lists them")
+        parser.error("--models A,B says which networks to take; jaxcnn summarize lists them")
     return options
 
 

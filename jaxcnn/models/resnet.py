@@ -47,6 +47,7 @@ VARIANTS = {
     "resnet34":     dict(module="ResNet", stages=(3, 4, 6, 3)),
     "resnet18_a":   dict(module="ResNet", stages=(2, 2, 2, 2), shortcut="A"),
     "resnet34_a":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="A"),
+    "resnet34_b":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="B"),  # resnet34, by option
     "resnet34_c":   dict(module="ResNet", stages=(3, 4, 6, 3), shortcut="C"),
     "resnet50":     dict(module="ResNet", stages=(3, 4, 6, 3), bottleneck=True),
     "resnet101":    dict(module="ResNet", stages=(3, 4, 23, 3), bottleneck=True),
@@ -142,7 +143,8 @@ class Block(nn.Module):
                 self.features, self.stride, self.shortcut, self.conv, norm, name="shortcut"
             )
             y = shortcut(x, train) + y
-        return ReLU(name=f"relu{len(rows)}")(y)  # [B, H/s, W/s, features]
+        # [B, H/s, W/s, features]
+        return ReLU(of_sum=self.shortcut is not None, name=f"relu{len(rows)}")(y)
 
 
 class Stage(nn.Module):

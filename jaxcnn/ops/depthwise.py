@@ -6,12 +6,14 @@ of the images in the same form, phase by phase of the stride; that of the kernel
 with a sum for every position of the kernel.
 """
 
-from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from jaxcnn.ops.linear_map import Bilinear, bilinear
 
 Array = jax.Array
 
@@ -35,48 +37,45 @@ def _wide(k: Array) -> Array:
     return k.astype(jnp.float32).reshape(1, 1, 1, -1)  # [1, 1, 1, C]
 
 
-def _out(x: Array, kernel: Array, strides, pads) -> tuple[int, int]:
-    h, w = ((x.shape[a + 1] + sum(pads[a]) - kernel.shape[a]) // strides[a] + 1 for a in (0, 1))
-    return h, w
+class Windows(NamedTuple):
+    """Where a kernel lies on a map: hashable."""
+
+    size: tuple[int, ...]  # (H, W) of the map
+    kernel: tuple[int, ...]  # (kh, kw)
+    strides: tuple[int, int]
+    pads: tuple[tuple[int, int], tuple[int, int]]  # ((top, bottom), (left, right))
+
+    @property
+    def out(self) -> tuple[int, int]:
+        h, w = (
+            (self.size[a] + sum(self.pads[a]) - self.kernel[a]) // self.strides[a] + 1
+            for a in (0, 1)
+        )
+        return h, w
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def depthwise(x: Array, kernel: Array, strides, pads) -> Array:
-    """Convolves x [B, H, W, C] with kernel [kh, kw, C] -> [B, H', W', C], summed in float32.
-
-    `pads` is ((top, bottom), (left, right)).
-    """
-    out = _out(x, kernel, strides, pads)
-    padded = _pad(x, pads)
-    kh, kw = kernel.shape[:2]
+def _convolve(x: Array, kernel: Array, windows: Windows) -> Array:
+    padded = _pad(x, windows.pads)
+    kh, kw = windows.kernel
     terms = (
-        _taken(padded, i, j, strides, out).astype(jnp.float32) * _wide(kernel[i, j])
+        _taken(padded, i, j, windows.strides, windows.out).astype(jnp.float32) * _wide(kernel[i, j])
         for i in range(kh)
         for j in range(kw)
     )
     return sum(terms, np.float32(0)).astype(x.dtype)
 
 
-def _forward(x: Array, kernel: Array, strides, pads):
-    return depthwise(x, kernel, strides, pads), (x, kernel)
-
-
-def _backward(strides, pads, saved, g: Array):
-    x, kernel = saved
-    dx = _image_gradient(g, kernel, x, strides, pads)
-    return dx, _kernel_gradient(x, g, kernel, strides, pads)
-
-
-def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
+def _image_gradient(g: Array, kernel: Array, windows: Windows) -> Array:
     """The gradient of the images, as one convolution for each phase of the stride.
 
     With stride s, pixel s * q + a of the padded map is seen at kernel position s * t + a by output
     q - t, for every t.
     """
-    (sh, sw), (kh, kw) = strides, kernel.shape[:2]
-    b, h, w, c = x.shape
+    (sh, sw), (kh, kw), (h, w), pads = windows.strides, windows.kernel, windows.size, windows.pads
+    b, c = g.shape[0], g.shape[3]
     rows, columns = -(-(h + sum(pads[0])) // sh), -(-(w + sum(pads[1])) // sw)
-    reach = (-(-kh // sh) - 1, -(-kw // sw) - 1)  # the largest t along either axis
+    # The largest t along either axis.
+    reach = (-(-kh // sh) - 1, -(-kw // sw) - 1)
     g = _pad(g, ((reach[0], rows - g.shape[1]), (reach[1], columns - g.shape[2])))
 
     def phase(a: int, e: int) -> Array:
@@ -85,7 +84,7 @@ def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
             for j in range(e, kw, sw):
                 shifted = _taken(g, reach[0] - i // sh, reach[1] - j // sw, (1, 1), (rows, columns))
                 total = total + shifted.astype(jnp.float32) * _wide(kernel[i, j])
-        return total.astype(x.dtype)
+        return total.astype(g.dtype)
 
     # sh times [B, rows, columns, sw, C]
     phases = [jnp.stack([phase(a, e) for e in range(sw)], axis=3) for a in range(sh)]
@@ -94,16 +93,16 @@ def _image_gradient(g: Array, kernel: Array, x: Array, strides, pads) -> Array:
     return padded[:, top : top + h, left : left + w]
 
 
-def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
+def _kernel_gradient(x: Array, g: Array, windows: Windows) -> Array:
     """The gradient of the kernel: each position's sum over the map, then over the batch.
 
     One reduction reads both maps once. The batch comes in a second step because the partitioner
     gathers the whole batch for a reduction of several arrays over an axis that devices share.
     """
-    kh, kw, c = kernel.shape
-    padded, g32 = _pad(x, pads), g.astype(jnp.float32)
+    kh, kw = windows.kernel
+    padded, g32 = _pad(x, windows.pads), g.astype(jnp.float32)
     products = [
-        _taken(padded, i, j, strides, (g.shape[1], g.shape[2])).astype(jnp.float32) * g32
+        _taken(padded, i, j, windows.strides, windows.out).astype(jnp.float32) * g32
         for i in range(kh)
         for j in range(kw)
     ]
@@ -112,7 +111,10 @@ def _kernel_gradient(x: Array, g: Array, kernel: Array, strides, pads) -> Array:
     sums = lax.reduce(
         products, zeros, lambda a, b: [p + q for p, q in zip(a, b, strict=True)], (1, 2)
     )
-    return jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, c).astype(kernel.dtype)
+    total = jnp.sum(jnp.stack(sums), axis=1).reshape(kh, kw, x.shape[3])  # [kh, kw, C]
+    return total.astype(x.dtype)
 
 
-depthwise.defvjp(_forward, _backward)
+# depthwise(x, kernel, windows): x [B, H, W, C] by kernel [kh, kw, C] -> [B, H', W', C], summed in
+# float32.
+depthwise = bilinear(Bilinear(_convolve, _image_gradient, _kernel_gradient))

@@ -5,7 +5,6 @@ can), and a function of (x, kernel, geometry).
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +13,8 @@ import numpy as np
 from jax import lax
 
 from jaxcnn.ops import winograd as minimal_filtering
-from jaxcnn.ops.depthwise import depthwise
+from jaxcnn.ops.depthwise import Windows, depthwise
+from jaxcnn.ops.linear_map import Bilinear, bilinear
 
 Array = jax.Array
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -101,7 +101,8 @@ def shifted(x: Array, kernel: Array, g: Geometry) -> Array:
     multiplier = g.kernel[3] // g.groups
     if multiplier > 1:
         x = jnp.repeat(x, multiplier, axis=-1)  # [B, H, W, F]
-    return depthwise(x, kernel.reshape(*g.kernel[:2], g.kernel[3]), g.strides, g.pads)
+    kernel = kernel.reshape(*g.kernel[:2], g.kernel[3])  # [kh, kw, F]
+    return depthwise(x, kernel, Windows(g.x[1:3], g.kernel[:2], g.strides, g.pads))
 
 
 def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
@@ -139,20 +140,10 @@ PIECE = 7_000
 WEIGHT_GRADIENT_CHANNELS = 128
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def blocked(x: Array, kernel: Array, g: Geometry) -> Array:
-    """`direct`, with the gradient of the kernel summed over pieces of the batch and the map."""
-    return direct(x, kernel, g)
-
-
-def _saved(convolve: Callable[..., Array]) -> Callable[..., Any]:
-    return lambda x, kernel, g: (convolve(x, kernel, g), (x, kernel))
-
-
-def _blocked_backward(g: Geometry, saved, dy: Array):
-    x, kernel = saved
+def _direct_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
+    x = jax.ShapeDtypeStruct(g.x, dy.dtype)
     (dx,) = jax.linear_transpose(lambda x: direct(x, kernel, g), x)(dy)
-    return dx, _weight_gradient(x, dy, g)
+    return dx
 
 
 def _weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
@@ -190,24 +181,18 @@ def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
     return total
 
 
-blocked.defvjp(_saved(direct), _blocked_backward)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def winograd(x: Array, kernel: Array, g: Geometry) -> Array:
-    """A 3x3 convolution at stride 1 and the gradient of its images by Winograd's F(2x2, 3x3)."""
+def _winograd(x: Array, kernel: Array, g: Geometry) -> Array:
     return minimal_filtering.convolve(x, kernel, g.pads)
 
 
-def _winograd_backward(g: Geometry, saved, dy: Array):
-    x, kernel = saved
-    dx = minimal_filtering.image_gradient(dy, kernel, x.shape[1:3], g.pads)
-    return dx, _weight_gradient(x, dy, g)
+def _winograd_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
+    return minimal_filtering.image_gradient(dy, kernel, (g.x[1], g.x[2]), g.pads)
 
 
-winograd.defvjp(
-    _saved(lambda x, kernel, g: minimal_filtering.convolve(x, kernel, g.pads)), _winograd_backward
-)
+# `direct`, with the gradient of the kernel summed over pieces of the batch and the map.
+blocked = bilinear(Bilinear(direct, _direct_image_gradient, _weight_gradient))
+# A 3x3 convolution at stride 1 and the gradient of its images by Winograd's F(2x2, 3x3).
+winograd = bilinear(Bilinear(_winograd, _winograd_image_gradient, _weight_gradient))
 
 
 def _groups_one(g: Geometry) -> str | None:

@@ -3,11 +3,14 @@
 Output sizes are rounded down, as PyTorch does by default, or up with `ceil`, as Caffe does.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcnn.ops.linear_map import linear_map
 from jaxcnn.ops.target import current_target
 
 Array = jax.Array
@@ -59,8 +62,8 @@ def max_pool(x: Array, window, stride, *, padding: Padding = 0, ceil: bool = Fal
     Padding never wins, and the first of equal maxima takes the gradient.
     """
     dims, strides, _, full = _geometry(x, window, stride, padding, ceil)
-    if current_target().platform == "cpu" and jnp.issubdtype(x.dtype, jnp.floating):
-        return _max_pool_cpu(x, dims, strides, tuple(full))
+    if current_target().platform in ("cpu", "gpu") and jnp.issubdtype(x.dtype, jnp.floating):
+        return _max_pool_by_place(x, dims, strides, tuple(full))
     return _maximum(x, dims, strides, full)
 
 
@@ -71,14 +74,26 @@ def _maximum(x: Array, dims, strides, pads) -> Array:
 
 # XLA:CPU scatters the gradient of a maximum pixel by pixel; as sums of whole shifted maps the same
 # numbers take 3 to 14 times less.
-_max_pool_cpu = jax.custom_vjp(_maximum, nondiff_argnums=(1, 2, 3))
+_max_pool_by_place = jax.custom_jvp(_maximum, nondiff_argnums=(1, 2, 3))
 
 
-def _max_pool_forward(x: Array, dims, strides, pads):
-    y = _maximum(x, dims, strides, pads)
-    # What is saved must be an array; no rows of x keep its shape and dtype without its memory.
-    like_x = x[:0]  # [0, H, W, C]
-    return y, (_winners(x, y.shape, dims, strides, pads), like_x)
+@_max_pool_by_place.defjvp
+def _max_pool_tangent(dims, strides, pads, primals, tangents):
+    (x,), (dx,) = primals, tangents
+    y = _max_pool_by_place(x, dims, strides, pads)
+    winners = _winners(x, y.shape, dims, strides, pads)
+    windows = _Windows(x.shape[1:3], dims, strides, pads)
+    (dy,) = linear_map(_taken_from_winners, _sent_to_winners, windows, [winners], [dx], like=[y])
+    return y, dy
+
+
+class _Windows(NamedTuple):
+    """Where windows lie on a map: hashable."""
+
+    size: tuple[int, ...]  # (H, W) of the map
+    dims: tuple[int, int, int, int]
+    strides: tuple[int, int, int, int]
+    pads: tuple[tuple[int, int], ...]
 
 
 def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
@@ -90,32 +105,57 @@ def _winners(x: Array, shape: tuple[int, ...], dims, strides, pads) -> Array:
     """
     padded = lax.pad(x, np.array(-np.inf, x.dtype), [(*pad, 0) for pad in pads])
     kind = jnp.int8 if dims[1] * dims[2] < 128 else jnp.int32
-    best, first = None, jnp.zeros(shape, kind)
+    # Where nothing is above -inf, it is the first place that lies on the map, never padding.
+    best, first = None, jnp.broadcast_to(_first_on_map(shape, dims, strides, pads, kind), shape)
     for place, (i, j) in enumerate(_places(dims)):
-        end = (
-            x.shape[0],
-            i + (shape[1] - 1) * strides[1] + 1,
-            j + (shape[2] - 1) * strides[2] + 1,
-            x.shape[3],
-        )
-        seen = lax.slice(padded, (0, i, j, 0), end, strides)  # [B, H', W', C]
+        seen = _seen(padded, i, j, shape, strides)  # [B, H', W', C]
         if best is None:
             best = seen
             continue
-        better = seen > best
+        # As in PyTorch, a NaN is above everything, and a later one above an earlier one.
+        better = (seen > best) | (seen != seen)
         first = jnp.where(better, jnp.array(place, kind), first)
         best = jnp.where(better, seen, best)
     return first
+
+
+def _seen(padded: Array, i: int, j: int, shape: tuple[int, ...], strides) -> Array:
+    """What place (i, j) of every window sees of the padded map: [B, H', W', C]."""
+    end = (i + (shape[1] - 1) * strides[1] + 1, j + (shape[2] - 1) * strides[2] + 1)
+    return lax.slice(padded, (0, i, j, 0), (padded.shape[0], *end, padded.shape[3]), strides)
+
+
+def _first_on_map(shape: tuple[int, ...], dims, strides, pads, kind) -> np.ndarray:
+    """The first place of each window that is not padding: [1, H', W', 1]."""
+    rows, columns = (
+        np.maximum(0, pads[axis][0] - strides[axis] * np.arange(shape[axis])) for axis in (1, 2)
+    )
+    place = dims[2] * rows[:, None] + columns[None, :]  # [H', W']
+    return place[None, :, :, None].astype(kind)
 
 
 def _places(dims) -> list[tuple[int, int]]:
     return [(i, j) for i in range(dims[1]) for j in range(dims[2])]
 
 
-def _max_pool_backward(dims, strides, pads, saved, dy: Array):
-    first, like_x = saved
+def _taken_from_winners(windows: _Windows, residuals, inputs):
+    """What x holds in place of each window's maximum: [B, H', W', C]."""
+    (winners,), (x,) = residuals, inputs
+    zero = np.zeros((), x.dtype)
+    padded = lax.pad(x, zero, [(*pad, 0) for pad in windows.pads])
+    total = jnp.zeros(winners.shape, x.dtype)
+    for place, (i, j) in enumerate(_places(windows.dims)):
+        seen = _seen(padded, i, j, winners.shape, windows.strides)
+        total = total + jnp.where(winners == place, seen, zero)
+    return [total]
+
+
+def _sent_to_winners(windows: _Windows, residuals, outputs):
+    """The sum over windows of dy at the place of their maximum: [B, H, W, C]."""
+    (first,), (dy,) = residuals, outputs
+    (h, w), dims, strides, pads = windows
     (_, sh, sw, _), ((top, _), (left, _)) = strides, pads[1:3]
-    (h, w, c), (b, rows, columns, _) = like_x.shape[1:], dy.shape
+    b, rows, columns, c = dy.shape
     zero = np.zeros((), dy.dtype)
     shares = [
         ((i, j), jnp.where(first == place, dy, zero)) for place, (i, j) in enumerate(_places(dims))
@@ -134,7 +174,7 @@ def _max_pool_backward(dims, strides, pads, saved, dy: Array):
             )
             for (i, j), share in shares
         ]
-        return (sum(placed[1:], placed[0]),)  # [B, H, W, C]
+        return [sum(placed[1:], placed[0])]  # [B, H, W, C]
     # A pixel at (i, j) of a stride x stride block gets its gradient from the window offsets of the
     # same remainder, so there is one map for each remainder: [B, tall, wide, C].
     tall, wide = -(-(h + sum(pads[1])) // sh), -(-(w + sum(pads[2])) // sw)
@@ -154,10 +194,7 @@ def _max_pool_backward(dims, strides, pads, saved, dy: Array):
     lines = [jnp.stack([maps[i, j] for j in range(sw)], axis=3) for i in range(sh)]
     blocks = jnp.stack(lines, axis=2)  # [B, tall, sh, wide, sw, C]
     padded = blocks.reshape(b, tall * sh, wide * sw, c)
-    return (padded[:, top : top + h, left : left + w],)  # [B, H, W, C]
-
-
-_max_pool_cpu.defvjp(_max_pool_forward, _max_pool_backward)
+    return [padded[:, top : top + h, left : left + w]]  # [B, H, W, C]
 
 
 def avg_pool(

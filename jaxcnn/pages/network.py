@@ -63,7 +63,7 @@ class Network:
             raise DataError(
                 f"the table holds {self.table.features.shape[1]} features an image and the "
                 f"network's layer {self.table.layer} gives {width}; make the table with this "
-                "network (scripts/visualize.py features --save)"
+                "network (jaxcnn visualize features --save)"
             )
 
     def _method(self, blank: np.ndarray) -> str:

@@ -24,9 +24,9 @@ def commands(subject: Subject, recipe: Recipe | None) -> list[tuple[str, str]]:
     data = [] if subject.config else [f"--dataset {subject.result.dataset}"]
     data += [f"--data-dir {shlex.quote(subject.data.data_dir)}"] if subject.data.data_dir else []
     tail = " ".join([f"--workdir {workdir}", *data])
-    found.append(("evaluate it", f"python scripts/evaluate.py {tail}"))
-    found.append(("write this report", f"python scripts/report.py {tail} --out report.html"))
-    found.append(("try it by hand", f"python scripts/demo.py --workdir {workdir}"))
+    found.append(("evaluate it", f"jaxcnn evaluate {tail}"))
+    found.append(("write this report", f"jaxcnn report {tail} --out report.html"))
+    found.append(("try it by hand", f"jaxcnn demo --workdir {workdir}"))
     return found
 
 

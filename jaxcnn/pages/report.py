@@ -38,7 +38,7 @@ def available() -> bool:
         try:
             __import__(package)
         except ImportError:
-            log.warning("no report: %s is not installed (pip install -e '.[pages]')", package)
+            log.warning("no report: %s is not installed (pip install jinja2 matplotlib)", package)
             return False
     return True
 
@@ -96,12 +96,12 @@ def automatic(
     try:
         return [write_report([workdir], out, train_images=AUTOMATIC_TRAIN_IMAGES, **given)]
     except KeyboardInterrupt:
-        log.warning("no report: interrupted; python scripts/report.py --workdir %s", workdir)
+        log.warning("no report: interrupted; jaxcnn report --workdir %s", workdir)
     except JaxcnnError as error:
         log.warning("no report: %s", error)
     except Exception as error:  # the run is over and saved; it must not seem to have failed
         said = f"{type(error).__name__}: {one_line(error)}"
-        log.warning("no report (%s); python scripts/report.py --workdir %s", said, workdir)
+        log.warning("no report (%s); jaxcnn report --workdir %s", said, workdir)
     return []
 
 

@@ -4,10 +4,10 @@ import pathlib
 import runpy
 from typing import Any, NamedTuple
 
+from jaxcnn.config import recipes
 from jaxcnn.config.schema import Config
 from jaxcnn.config.values import differences, to_dict
 
-CONFIGS = pathlib.Path(__file__).parents[2] / "configs"  # beside the package in a checkout
 # Settings that change where things lie or how they are shown, but nothing that is learned.
 SILENT = (
     "data.data_dir", "data.threads", "data.prefetch", "data.resident", "data.resident_mib",
@@ -23,14 +23,14 @@ class Recipe(NamedTuple):
     differences: dict[str, tuple[Any, Any]]
 
 
-def nearest_recipe(config: dict[str, Any], folder: pathlib.Path = CONFIGS) -> Recipe | None:
+def nearest_recipe(config: dict[str, Any], folder: pathlib.Path | None = None) -> Recipe | None:
     """The recipe for the same network from which `config` differs in the fewest settings.
 
-    `config` is as checkpoints store it. None where no file of `folder` trains that network; a file
-    that does not run is passed over.
+    `config` is as checkpoints store it. None where no file of `folder` (by default: of the recipes
+    that come with the package) trains that network; a file that does not run is passed over.
     """
     best: Recipe | None = None
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted((folder or recipes.folder()).glob("*.py")):
         for variant, recipe in _recipes(path):
             if recipe.model != config.get("model"):
                 continue

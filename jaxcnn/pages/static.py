@@ -110,7 +110,7 @@ def _check(viewer: Viewer, workdir: str) -> None:
         how = "whitens" if preprocess.whitening else f"resizes by {preprocess.interpolation}"
         raise DataError(
             f"{workdir} {how} its images, which the page cannot do in a browser; use the server: "
-            "scripts/demo.py without --static"
+            "jaxcnn demo without --static"
         )
 
 

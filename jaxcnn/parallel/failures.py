@@ -1,4 +1,4 @@
-"""What JAX raises when a device or a connection fails, as this package's errors.
+"""What JAX and Python raise when memory or a connection fails, as this package's errors.
 
 JAX has one class for all of them, JaxRuntimeError, and tells them apart by the text alone, so the
 words that matter are collected here. tests/parallel/test_failures.py makes a device run out of
@@ -22,13 +22,20 @@ CONNECTION = re.compile(
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Raises DeviceMemoryError and LostProcess where JAX means these by its one class.
+    """Raises DeviceMemoryError where memory does not suffice, and LostProcess.
+
+    JAX means both by its one class.
 
     Where another process has said why it ended, this one ends with its words instead. Other errors
     pass unchanged.
     """
     try:
         yield
+    except MemoryError as error:
+        raise DeviceMemoryError(
+            f"this machine's memory does not hold this run ({one_line(error, 150)}); lower "
+            "config.data.batch_size or config.data.image_size, in a new --workdir"
+        ) from error
     except jax.errors.JaxRuntimeError as error:
         text = str(error)
         if MEMORY in text:

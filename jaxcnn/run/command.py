@@ -10,12 +10,12 @@ import os
 import pathlib
 import re
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import flags
 from ml_collections import config_flags
 
-from jaxcnn.config import overrides, schema
+from jaxcnn.config import overrides, recipes, schema
 from jaxcnn.errors import JaxcnnError, UsageError, nearest, one_line, question
 from jaxcnn.parallel.launch import START_SECONDS, Launch
 from jaxcnn.run.fields import check_override, fields_like
@@ -32,6 +32,7 @@ class Command(NamedTuple):
     preflight: bool
     profile: str
     report: bool = False
+    target: str = ""  # of a preflight that compiles for devices that are not here
 
 
 def parse(argv: list[str]) -> tuple[schema.Config, str]:
@@ -64,6 +65,8 @@ def command(argv: list[str]) -> Command:
             "--workdir is missing; give a directory for checkpoints and metrics, "
             "such as --workdir=runs/lenet"
         )
+    if values.target and not values.preflight:
+        raise UsageError("--target says what a look before the run is for; add --preflight")
     launch = Launch(
         coordinator_address=values.coordinator_address,
         num_processes=values.num_processes,
@@ -78,6 +81,7 @@ def command(argv: list[str]) -> Command:
         preflight=values.preflight,
         profile=values.profile,
         report=values.report == "on",
+        target=values.target,
     )
 
 
@@ -110,6 +114,10 @@ def _define(
             "Where checkpoints, metrics and pictures go; the same for all processes.",
         ),
         "profile": ("", "FIRST:LAST, steps to trace into WORKDIR/profile."),
+        "target": (
+            "",
+            "With --preflight: compile for v5e:4x4, v4:2x2x2, h100:8 ..., which need not be here.",
+        ),
         "coordinator_address": (None, "host:port of process 0, the same for all processes."),
     }
     for name, (default, about) in text.items():
@@ -159,23 +167,15 @@ def _config_file(argv: list[str]) -> tuple[str, list[str]]:
 def load_config(named: str) -> schema.Config:
     """Runs `get_config` of the config file FILE or FILE:VARIANT and returns its Config.
 
-    Raises UsageError or ConfigError.
+    FILE is a path, or the name of a recipe that comes with the package. Raises UsageError or
+    ConfigError.
     """
     file, colon, variant = named.partition(":")
-    path = pathlib.Path(file)
+    path = recipes.find(file)
     if not path.is_file():
-        folder = path.parent if path.parent.is_dir() else pathlib.Path("configs")
-        there = ", ".join(sorted(str(p) for p in folder.glob("*.py")))
-        raise UsageError(
-            f"--config names {path}, which does not exist; "
-            f"there are: {there or 'no config files here'}"
-        )
-    spec = importlib.util.spec_from_file_location("config_file", path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"--config names {path}, which is no Python file")
-    module = importlib.util.module_from_spec(spec)
+        raise UsageError(_no_config_file(path))
     try:
-        spec.loader.exec_module(module)
+        module = load_module(path)
         config = module.get_config(variant) if colon else module.get_config()
     except JaxcnnError:
         raise
@@ -189,6 +189,23 @@ def load_config(named: str) -> schema.Config:
             "it must return jaxcnn.config.schema.Config"
         )
     return config
+
+
+def load_module(path: pathlib.Path) -> Any:
+    """The config file at `path`, run as a module; raises UsageError for another kind of file."""
+    spec = importlib.util.spec_from_file_location("config_file", path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"--config names {path}, which is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _no_config_file(path: pathlib.Path) -> str:
+    """The sentence for a config file that is not there: those that lie where it was looked for."""
+    here = [str(file) for file in path.parent.glob("*.py")] if path.parent.name else []
+    known = sorted(here) or sorted(file.name for file in recipes.folder().glob("*.py"))
+    return f"--config names {path}, which does not exist; there are: {', '.join(known)}"
 
 
 def _unknown_flag(name: str, values: flags.FlagValues) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -88,9 +88,7 @@ def train(
         if jax.process_index() == 0:
             check_space(path, checkpoints_mib(config, like))
             write_config(path, config)
-        logger = _open_log(stack, setup, path, first)
-        for line in opening(setup, like, begin, changed):
-            logger.say(line)
+        logger = _open_log(stack, setup, path, first, opening(setup, like, begin, changed))
         if pictures and not first:
             preflight.sheet(setup, path / preflight.SHEET)
         requested = stack.enter_context(StopRequest())
@@ -109,7 +107,7 @@ def train(
         )
         state, sums = run.loop(begin.state)
         checkpointer.close()
-        if sums is None:  # resumed at the very end: the evaluation was made, the final row was not
+        if sums is None:  # resumed at the very end: evaluated already, without its final row
             sums = run.evaluate(state, setup.total_steps)
         row = run.rows.final(state, sums, wall_s=time.monotonic() - started)
         if pictures and jax.process_index() == 0:
@@ -129,7 +127,14 @@ def _claim(
     return changed
 
 
-def _open_log(stack: contextlib.ExitStack, setup: Setup, path: pathlib.Path, step: int) -> Logger:
+def _open_log(
+    stack: contextlib.ExitStack,
+    setup: Setup,
+    path: pathlib.Path,
+    step: int,
+    lines: Iterable[str],
+) -> Logger:
+    """The log of a sitting that begins at `step`, with its first `lines` said."""
     logger = Logger(
         path,
         start_step=step,
@@ -137,6 +142,8 @@ def _open_log(stack: contextlib.ExitStack, setup: Setup, path: pathlib.Path, ste
         tensorboard=setup.config.tensorboard,
     )
     stack.callback(logger.close)
+    for line in lines:
+        logger.say(line)
     return logger
 
 

@@ -5,6 +5,7 @@ The rate reaches the optimizer in two factors: the schedule's, a function of the
 after evaluations.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -45,17 +46,19 @@ class _Count(struct.PyTreeNode):
 
 
 def scale_by_rate(
-    schedule: Schedule, bias_rate: float = 1.0, layer_rates: Mapping[str, float] | None = None
+    schedule: Schedule,
+    bias_rate: float = 1.0,
+    layer_rates: Mapping[str, float] | None = None,
+    *,
+    bias_schedule: Schedule | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Multiplies updates by -rate(step) * rate_scale.
 
     Biases are multiplied by `bias_rate` besides, and layers by their `layer_rates`
-    {pattern: factor}. Its init raises ConfigError for patterns that name no layer.
+    {pattern: factor}. Biases follow `bias_schedule` where there is one. Its init raises ConfigError
+    for patterns that name no layer.
     """
     rates = layer_rates or {}
-
-    def multiple(path) -> float:
-        return naming.multiple(path, rates) * (bias_rate if path[-1].key == "bias" else 1.0)
 
     def init(params) -> Any:
         naming.check_patterns(params, rates, "config.optim.layer_rates")
@@ -64,9 +67,11 @@ def scale_by_rate(
     def update(updates, state, params=None, *, rate_scale=1.0, **extra) -> Any:
         del params, extra
         rate = -schedule(state.count) * rate_scale
+        of_biases = -(bias_schedule or schedule)(state.count) * rate_scale * bias_rate
 
         def scaled(path, u):
-            return u * (rate * multiple(path)).astype(u.dtype)
+            own = of_biases if path[-1].key == "bias" else rate
+            return u * (own * naming.multiple(path, rates)).astype(u.dtype)
 
         return jax.tree_util.tree_map_with_path(scaled, updates), _Count(state.count + 1)
 
@@ -167,7 +172,13 @@ def make_optimizer(
 
     Layers that `frozen` names do not move.
     """
-    rate = scale_by_rate(make_schedule(optim, steps_per_epoch), optim.bias_rate, optim.layer_rates)
+    biases = dataclasses.replace(optim, values=optim.bias_values or optim.values)
+    rate = scale_by_rate(
+        make_schedule(optim, steps_per_epoch),
+        optim.bias_rate,
+        optim.layer_rates,
+        bias_schedule=make_schedule(biases, steps_per_epoch),
+    )
     chain = OPTIMIZERS[optim.name](optim, _decay(optim), rate)
     if optim.clip_norm:
         chain.insert(0, optax.clip_by_global_norm(optim.clip_norm))

@@ -2,16 +2,20 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from jaxcnn.config.schema import Config, Data, Optim, Sharding
 from jaxcnn.costs.collectives import read, totals
 from jaxcnn.data.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
-from jaxcnn.errors import ConfigError
+from jaxcnn.data.pipeline.resolve import resolve
+from jaxcnn.data.sources.base import Source
+from jaxcnn.data.sources.open import open_source
+from jaxcnn.errors import ConfigError, DataError
 from jaxcnn.parallel.mesh import make_mesh, over_data
 from jaxcnn.train import layout
 from jaxcnn.train.compile import compile_steps
@@ -43,27 +47,26 @@ class Described:
         return item
 
 
-def described_setup(config: Config, image_size: int) -> Setup:
-    """What `setup.build` makes of `config`, with RGB images that are only described for a dataset.
+def described_setup(
+    config: Config, image_size: int = 0, devices: Sequence[Any] | None = None
+) -> Setup:
+    """What `setup.build` makes of `config`, with images that are only described for a dataset.
 
-    Raises ConfigError where the batch does not divide over the mesh.
+    They are what the config says, or RGB of `image_size` pixels where that is given. Of a dataset
+    that is not here the network's own number of classes and ImageNet's colours are taken. The mesh
+    is one of `devices`, by default of this machine's. Raises ConfigError where the batch does not
+    divide over it.
     """
     place, rows = config.sharding, config.data.batch_size
-    mesh = make_mesh(place, jax.devices()[: place.data * place.model])
-    model = build_model(config)
-    layout.check_batch(mesh, rows, whole_mesh=place.model_parallel_linear)
+    if devices is None:
+        devices = jax.devices()[: max(place.data * place.model, 0) or None]
+    mesh = make_mesh(place, list(devices))
+    source = None if image_size else _source(config)
+    model = build_model(config, len(source.class_names) if source else None)
+    layout.check_batch(mesh, rows, config.optim.accumulate, whole_mesh=place.model_parallel_linear)
     preprocess = Preprocess(image_size, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-
-    def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(shape, dtype, sharding=over_data(mesh))
-
-    feed = Described(
-        {
-            "image": array((rows, *preprocess.shape), jnp.uint8),
-            "label": array((rows,), jnp.int32),
-            "mask": array((rows,), jnp.float32),
-        }
-    )
+    if not image_size:
+        preprocess = resolve(_without_files(config.data, source), model.input_shape, source)
     return Setup(
         config=config,
         mesh=mesh,
@@ -71,13 +74,44 @@ def described_setup(config: Config, image_size: int) -> Setup:
         splits=Splits(
             class_names=[str(i) for i in range(model.num_classes)],
             preprocess=preprocess,
-            training=feed,
-            evaluation=feed,
+            training=_feed(mesh, rows, preprocess),
+            evaluation=_feed(mesh, config.data.eval_batch_size or rows, preprocess),
             eval_split="",
             steps_per_epoch=STEPS_PER_EPOCH,
         ),
         tx=make_optimizer(config.optim, STEPS_PER_EPOCH, config.frozen),
     )
+
+
+def _feed(mesh: Mesh, rows: int, preprocess: Preprocess) -> Described:
+    """A batch of `rows` uint8 images [rows, S, S, C] with labels, divided over `data`."""
+
+    def array(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=over_data(mesh))
+
+    return Described(
+        {
+            "image": array((rows, *preprocess.shape), jnp.uint8),
+            "label": array((rows,), jnp.int32),
+            "mask": array((rows,), jnp.float32),
+        }
+    )
+
+
+def _source(config: Config) -> Source | None:
+    """The training split where it is on this machine, else None."""
+    try:
+        return open_source(config.data, config.data.train_split)
+    except DataError:
+        return None
+
+
+def _without_files(data: Data, source: Source | None) -> Data:
+    """The settings without what only a dataset has: a mean image, a whitening of its pixels."""
+    if source is not None:
+        return data
+    plain = dataclasses.replace(data, pixel_mean="", pca="")
+    return dataclasses.replace(plain, whiten="gcn") if data.whiten else plain
 
 
 def compile_train_step(setup: Setup) -> tuple[jax.stages.Compiled, State]:
@@ -89,6 +123,14 @@ def compile_train_step(setup: Setup) -> tuple[jax.stages.Compiled, State]:
     feed = setup.splits.training
     train_step = compile_steps(setup, state).train
     return train_step.lower(state, feed.store, (next(feed.items()),)).compile(), state
+
+
+def compile_eval_step(setup: Setup) -> jax.stages.Compiled:
+    """The trainer's own evaluation step of a described setup, compiled but not run."""
+    state, _ = initial_state(setup)
+    feed = setup.splits.evaluation
+    evaluate = compile_steps(setup, state).evaluate
+    return evaluate.lower(state.eval_variables, feed.store, next(feed.items())).compile()
 
 
 def train_step_row(

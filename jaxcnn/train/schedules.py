@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from flax import struct
 
 from jaxcnn.config.schema import Optim
+from jaxcnn.errors import ConfigError
 
+MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits
 Array = jax.Array
 
 Schedule = Callable[[Any], Any]
@@ -52,6 +54,16 @@ def total_steps(optim: Optim, steps_per_epoch: float) -> int:
     return optim.steps or max(1, round(optim.epochs * steps_per_epoch))
 
 
+def check_length(optim: Optim, steps_per_epoch: float) -> None:
+    """Raises ConfigError for a run of more steps than can be counted."""
+    total = total_steps(optim, steps_per_epoch)
+    if total > MOST_STEPS:
+        raise ConfigError(
+            f"config.optim.epochs={optim.epochs:g} are {total:,} steps of this dataset; a run has "
+            f"at most {MOST_STEPS:,}"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class _Place:
     """Where a step lies in its run: `progress` goes from 0 after the warm-up to 1 at the end."""
@@ -71,9 +83,8 @@ def _step(optim: Optim, place: _Place) -> Array:
     values = (1.0, *(optim.values or powers))
     # Compared in steps: a boundary of 0.7 epochs is an integer number of steps, not a float that
     # 0.7 may fall short of.
-    passed = sum(
-        (place.step >= round(b * place.steps_per_epoch)).astype(jnp.int32) for b in optim.boundaries
-    )
+    ends = [float(round(b * place.steps_per_epoch)) for b in optim.boundaries]
+    passed = sum((place.step >= end).astype(jnp.int32) for end in ends)
     return jnp.asarray(values, jnp.float32)[passed]
 
 
@@ -109,7 +120,7 @@ def make_schedule(optim: Optim, steps_per_epoch: float) -> Schedule:
     The schedule's epochs count from step 0, as EfficientNet's code counts them.
     """
     total = total_steps(optim, steps_per_epoch)
-    warmup = round(optim.warmup * steps_per_epoch)
+    warmup = float(round(optim.warmup * steps_per_epoch))
     shape = SCHEDULES[optim.schedule]
 
     def rate(step):

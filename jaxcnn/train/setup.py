@@ -16,14 +16,14 @@ from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.pipeline.resolve import resolve
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.open import default_eval_split, open_source
-from jaxcnn.errors import ConfigError
+from jaxcnn.errors import ConfigError, one_line
 from jaxcnn.layers.naming import check_patterns
 from jaxcnn.models import create_model
 from jaxcnn.parallel.mesh import make_mesh
 from jaxcnn.train import layout
 from jaxcnn.train.feed import Feed, make_feed
 from jaxcnn.train.optim import make_optimizer
-from jaxcnn.train.schedules import Schedule, make_schedule, total_steps
+from jaxcnn.train.schedules import Schedule, check_length, make_schedule, total_steps
 from jaxcnn.train.state import State, init_state
 
 
@@ -117,6 +117,7 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
     _check_answers(model, source)
     preprocess = resolve(data, model.input_shape, source)
     steps_per_epoch = len(source) / data.batch_size
+    check_length(config.optim, steps_per_epoch)
     return Setup(
         config=config,
         mesh=mesh,
@@ -167,8 +168,9 @@ def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
         abstract = jax.eval_shape(init, key)
         check_patterns(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        why = " ".join(str(error).split())[:400]
-        raise ConfigError(f"{config.model} does not fit the data or its settings: {why}") from None
+        raise ConfigError(
+            f"{config.model} does not fit the data or its settings: {one_line(error, 400)}"
+        ) from None
     shardings = layout.state_shardings(
         setup.mesh, config.sharding, abstract, layout.has_towers(setup.mesh, setup.model)
     )

@@ -42,7 +42,7 @@ def check_init_from(config: Config, workdir: pathlib.Path) -> None:
     found = "holds no checkpoint" if path.exists() else "does not exist"
     raise ConfigError(
         f"config.init_from={config.init_from} {found}; give the --workdir of a run, or import "
-        "public weights first: python scripts/import_weights.py NAME download --out "
+        "public weights first: jaxcnn import NAME download --out "
         f"{config.init_from}"
     )
 

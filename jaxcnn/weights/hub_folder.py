@@ -1,4 +1,4 @@
-"""Reads a hub folder that `scripts/export.py hub` wrote: weights, preprocessing, class names."""
+"""Reads a hub folder that `jaxcnn export hub` wrote: weights, preprocessing, class names."""
 
 import json
 import pathlib

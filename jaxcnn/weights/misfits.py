@@ -88,7 +88,7 @@ def _head_hint(misfit: Misfit, port: Port) -> str:
     head = {f"{port.head}.weight", f"{port.head}.bias"}
     if misfit.missing and set(misfit.missing) <= head and not misfit.unexpected:
         return (
-            f"the last layer, {port.head}, is missing: scripts/import_weights.py with "
+            f"the last layer, {port.head}, is missing: jaxcnn import with "
             "--num-classes N draws a fresh one"
         )
     return ""

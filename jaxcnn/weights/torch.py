@@ -58,8 +58,7 @@ def to_torch(name: str, variables: Mapping[str, Any], **fields: Any) -> dict[str
         import torch
     except ImportError:
         raise ImportError(
-            "weights.to_torch makes torch tensors and torch is not installed: "
-            "pip install -e '.[torch]'"
+            "weights.to_torch makes torch tensors and torch is not installed: pip install torch"
         ) from None
     arrays = to_arrays(name, variables, **fields)
     return {key: torch.from_numpy(value) for key, value in arrays.items()}

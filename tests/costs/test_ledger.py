@@ -1,15 +1,18 @@
 """The ledger is complete: every size and every error that this repository quotes is in it."""
 
 import re
+import shlex
 
 import pytest
 from recipe_files import FILES, FOLDER, VARIANTS
 from references import MULTIPLY_ADDS, PARAMETERS
 
+from jaxcnn.config.validation import validate
 from jaxcnn.costs.ledger import FIGURES, command, ledger
 from jaxcnn.costs.published import PUBLISHED
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.evaluate.protocols import make_protocol
+from jaxcnn.run.command import command as parse_command
 
 # Parameters of auxiliary heads, which printed sizes leave out: those of Szegedy et al. 2015, and
 # of torchvision's networks with and without.
@@ -44,6 +47,20 @@ def test_every_figure_names_a_recipe_and_a_protocol():
         if figure.views:
             make_protocol(figure.views, Preprocess(224), (256, 256))  # raises for another
         assert figure.recipe.split(":")[1].split(" ")[0] in command(figure)
+
+
+def test_settings_that_differ_are_settings(monkeypatch):
+    """Each such command, as a shell would split it, is one that a run takes."""
+    monkeypatch.chdir(FOLDER.parent)
+    differing = [figure for figure in FIGURES if " " in figure.recipe]
+    found = []
+    for figure in differing:
+        training = shlex.split(command(figure).split(";")[0])
+        asked = parse_command(training[2:]).config
+        found.append((asked.model_args, asked.data.augment))
+        validate(asked)
+    assert ({"pooling": (2, 2)}, ("flip", "pca_color")) in found
+    assert ({"lrn": None}, ("flip", "pca_color")) in found and ({}, ("flip",)) in found
 
 
 @pytest.mark.parametrize("file", FILES)

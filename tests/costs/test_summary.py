@@ -1,4 +1,4 @@
-"""Summaries against published figures, arithmetic and the gradient; scripts/summarize.py."""
+"""Summaries against published figures, arithmetic and the gradient; jaxcnn summarize."""
 
 import functools
 import json
@@ -7,15 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checkpoints import script as load_script
 from variables import random_variables
 
+from jaxcnn.commands import summarize as command
 from jaxcnn.costs.published import PUBLISHED, number
 from jaxcnn.costs.summary import summarize
 from jaxcnn.models import create_model, list_models
 
 costs = functools.cache(summarize)
-script = load_script("summarize")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_published_figures_are_of_networks_here_and_readable():
 
 
 def run(capsys, *arguments):
-    code = script.main(list(arguments))
+    code = command.main(list(arguments))
     return code, *capsys.readouterr()
 
 
@@ -177,7 +176,7 @@ def test_table(capsys, monkeypatch):
 
 def test_sizes_stand_in_the_order_of_their_numbers():
     names = ["resnet110", "vgg11", "resnet20", "efficientnet_b1"]
-    assert script.in_order(names) == ["efficientnet_b1", "resnet20", "resnet110", "vgg11"]
+    assert command.in_order(names) == ["efficientnet_b1", "resnet20", "resnet110", "vgg11"]
 
 
 def test_layer_table(capsys):
@@ -193,6 +192,6 @@ def test_unknown_name_is_one_sentence(capsys):
     code, out, err = run(capsys, "vgg-19")
     assert (
         (code, out) == (2, "")
-        and err.startswith("There is no model 'vgg-19'; did you mean vgg19")
+        and err.startswith("There is no model 'vgg-19' (did you mean vgg19")
         and err.count("\n") == 1
     )

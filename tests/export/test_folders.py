@@ -11,12 +11,12 @@ import torch_models
 from exported import source_of
 
 from jaxcnn.checkpoint.variables import load, load_variables, save_variables
+from jaxcnn.commands import export, import_weights
 from jaxcnn.errors import ExportError
 from jaxcnn.export import bundle, hub, portable, safetensors, stablehlo
 from jaxcnn.export.bundle import Form
 from jaxcnn.export.ports import port_of
 from jaxcnn.weights.ports import PORTS
-from scripts import export, import_weights
 
 pytest.importorskip("safetensors", reason="pip install -e '.[export]'")
 

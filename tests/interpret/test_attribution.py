@@ -103,13 +103,15 @@ def test_integrated_gradients_are_exact_on_a_linear_model():
 
 
 @pytest.mark.parametrize(
-    "library, name, size",
+    "library, name, size, limit",
     [
-        ("akamaster", "resnet20", 32),
-        pytest.param("torchvision", "vgg11", 64, marks=pytest.mark.slow),
+        ("akamaster", "resnet20", 32, 1e-4),
+        # A ReLU or a maximum within rounding of its kink may open in one library and not in the
+        # other, at one of eight points; another rule of quadrature differs by a tenth and more.
+        pytest.param("torchvision", "vgg11", 64, 5e-3, marks=pytest.mark.slow),
     ],
 )
-def test_integrated_gradients_are_captums_gauss_legendre(library, name, size):
+def test_integrated_gradients_are_captums_gauss_legendre(library, name, size, limit):
     _, captum = load_captum()
     model, variables, images, reference = twins(library, name, size)
     with ops.portable():
@@ -120,7 +122,8 @@ def test_integrated_gradients_are_captums_gauss_legendre(library, name, size):
         torch_input(images), target=[3, 1], n_steps=8, method="gausslegendre"
     )
     expected = channels_last(expected)
-    assert np.abs(np.asarray(found.attributions) - expected).max() <= 1e-4 * np.abs(expected).max()
+    difference = np.asarray(found.attributions) - expected
+    assert np.linalg.norm(difference) <= limit * np.linalg.norm(expected)
 
 
 def test_integrated_gradients_double_their_steps_until_the_gap_is_small_or_say_so():

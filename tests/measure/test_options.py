@@ -2,9 +2,9 @@
 
 import pytest
 
+from jaxcnn.commands import benchmark
 from jaxcnn.config.schema import PRECISIONS, Sharding
 from jaxcnn.measure.options import MODES, parse
-from scripts import benchmark
 
 
 def test_precision_is_spelt_as_in_configs_and_as_it_was():

@@ -19,7 +19,7 @@ from networks import (
 )
 
 from jaxcnn import layers
-from jaxcnn.models import alexnet, create_model
+from jaxcnn.models import _cuda_convnet, create_model
 
 SMALL = dict(features=(8, 12, 8, 12, 8), hidden=16, num_classes=5)
 
@@ -139,6 +139,9 @@ def test_pooling_without_overlap_makes_maps_of_the_same_size(name):
 
 def test_initialisation():
     params = initial("alexnet", (1, 64, 64, 3), num_classes=10, hidden=64)
+    run = initial("alexnet", (1, 64, 64, 3), num_classes=10, hidden=64, deep_std=0.03)
+    for layer, std in (("conv2", 0.01), ("conv3", 0.03), ("conv4", 0.03), ("conv5", 0.03)):
+        assert np.std(run[layer]["kernel"]) == pytest.approx(std, rel=0.02), layer
     for name, tree in params.items():  # section 5
         np.testing.assert_array_equal(
             tree["bias"], 1.0 if name in ("conv2", "conv4", "conv5", "fc6", "fc7") else 0.0
@@ -242,5 +245,5 @@ def test_within_map_norm_reads_the_neighbours_of_a_map():
     padded = np.pad(np.asarray(x, np.float64), ((0, 0), (1, 1), (1, 1), (0, 0))) ** 2
     mean = sum(padded[:, i : i + 5, j : j + 6] for i in range(3) for j in range(3)) / 9
     np.testing.assert_allclose(
-        alexnet.WithinMapNorm().apply({}, x), x / (1 + 5e-5 * mean) ** 0.75, rtol=1e-5
+        _cuda_convnet.WithinMapNorm().apply({}, x), x / (1 + 5e-5 * mean) ** 0.75, rtol=1e-5
     )

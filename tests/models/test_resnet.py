@@ -64,7 +64,7 @@ def test_options_by_name():
     """Table 2 is of option A, table 3 of A, B and C; figure 6's plain nets have no shortcuts."""
     options = {name: create_model(name).shortcut for name in VARIANTS}
     assert options["resnet18_a"] == options["resnet34_a"] == options["resnet1202"] == "A"
-    assert options["resnet34"] == "B" and options["resnet34_c"] == "C"
+    assert options["resnet34"] == options["resnet34_b"] == "B" and options["resnet34_c"] == "C"
     for depth in (20, 32, 44, 56, 110):
         plain, residual = (create_model(f"{kind}{depth}") for kind in ("plain", "resnet"))
         assert 6 * plain.stages[0] + 2 == depth and plain.clone(shortcut="A") == residual

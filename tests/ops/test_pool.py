@@ -170,6 +170,31 @@ def test_pools_and_gradients_match_torch(window, stride, padding, ceil):
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize(
+    ("window", "stride", "padding"),
+    [(3, 2, 0), (3, 2, 1), (2, 2, 1), (3, 1, 1), (5, 3, 2), ((2, 3), (1, 2), (1, 0))],
+)
+def test_max_pool_of_what_is_not_finite_is_torchs(window, stride, padding, ceil):
+    """NaN, also several in a window, and windows of nothing but -inf, also at padding."""
+    torch = pytest.importorskip("torch")
+    x = np.round(2 * images(4, 9, 10, 3))
+    rng = np.random.default_rng(1)
+    x[0][rng.random(x[0].shape) < 0.2] = np.nan
+    x[1][rng.random(x[1].shape) < 0.9] = -np.inf
+    x[2] = -np.inf
+    x[3][rng.random(x[3].shape) < 0.2] = np.inf
+    t = torch.tensor(x.transpose(0, 3, 1, 2), requires_grad=True)
+    expected = torch.nn.functional.max_pool2d(t, window, stride, padding, ceil_mode=ceil)
+    cotangent = images(*expected.permute(0, 2, 3, 1).shape, seed=3)
+    expected.backward(torch.tensor(cotangent.transpose(0, 3, 1, 2)))
+    y, vjp = jax.vjp(lambda x: ops.max_pool(x, window, stride, padding=padding, ceil=ceil), x)
+    np.testing.assert_array_equal(y, expected.detach().numpy().transpose(0, 2, 3, 1))
+    np.testing.assert_allclose(
+        vjp(jnp.asarray(cotangent))[0], t.grad.numpy().transpose(0, 2, 3, 1), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_max_pool_gradient_goes_to_the_first_of_equal_pixels():
     gradient = jax.grad(lambda v: jnp.sum(ops.max_pool(v, 3, 2)))(jnp.ones((1, 5, 5, 1)))
     expected = np.zeros((5, 5))
@@ -243,3 +268,20 @@ def test_max_pool_gradient_is_that_of_xla(window, stride, padding, ceil, dtype):
     tolerance = 1e-6 if dtype == jnp.float32 else 0.05
     found, wanted = (np.asarray(g(dy)[0], np.float32) for g in (gradient, expected))
     np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("window", "stride", "padding"), [(3, 2, 1), (2, 2, 0), (3, 1, 1)])
+def test_max_pool_of_gpus_is_that_of_tpus(window, stride, padding):
+    """One by the places of the maxima, the other by XLA's own gradient."""
+    x = jnp.round(2 * jax.random.normal(jax.random.key(2), (2, 9, 10, 5)))
+
+    def numbers(platform):
+        def pool_on(x):
+            with ops.target(platform=platform):
+                return ops.max_pool(x, window, stride, padding=padding)
+
+        y, gradient = jax.vjp(pool_on, x)
+        return y, gradient(jnp.cos(y))[0]
+
+    for found, wanted in zip(numbers("gpu"), numbers("tpu"), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxcnn.errors import DeviceMemoryError, LostProcess
@@ -24,6 +25,14 @@ def test_memory_that_does_not_suffice_is_one_sentence():
     said = str(caught.value)
     assert said.startswith("the devices' memory does not hold this run (RESOURCE_EXHAUSTED: Out of")
     assert "lower config.data.batch_size" in said and "\n" not in said
+
+
+def test_memory_of_the_machine_that_does_not_suffice_is_one_sentence():
+    with pytest.raises(DeviceMemoryError) as caught, translated():
+        np.ones(1 << 50, np.uint8)  # a pebibyte
+    said = str(caught.value)
+    assert said.startswith("this machine's memory does not hold this run (Unable to allocate")
+    assert "config.data.image_size" in said and "\n" not in said
 
 
 @pytest.mark.parametrize("text", CUT_OFF)

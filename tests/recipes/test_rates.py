@@ -111,7 +111,8 @@ def test_every_schedule_is_tested():
     def facts(config):
         """What the rate depends on."""
         same = dict(name="sgd", weight_decay=0, layer_rates={}, no_decay=(), decay_all=False)
-        same |= dict(loss="", label_smoothing=0, bias_rate=1, clip_norm=0, ema=0)
+        same |= dict(loss="", label_smoothing=0, bias_rate=1, bias_values=(), clip_norm=0)
+        same |= dict(ema=0)
         schedule = dataclasses.replace(config.optim, **same)
         return repr((schedule, config.data.batch_size, EXAMPLES[config.data.name]))
 

@@ -73,7 +73,7 @@ def test_a_tuple_written_as_the_sentence_says_is_read(written):
         (["main", "--workdir=w"], "--config is missing"),
         (["main", "--config=configs/lenet.py"], "--workdir is missing"),
         (["main", "--config=configs/lnet.py", "--workdir=w"], "does not exist; there are: .*lenet"),
-        (["main", "--config=nowhere/x.py", "--workdir=w"], "does not exist; there are: configs/al"),
+        (["main", "--config=nowhere/x.py", "--workdir=w"], "does not exist; there are: alexnet.py"),
     ],
 )
 def test_what_is_missing_is_one_sentence(argv, sentence):

@@ -8,13 +8,13 @@ import pytest
 import torch_models
 
 from jaxcnn.checkpoint.variables import load, load_variables
+from jaxcnn.commands import import_weights
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.decode import decode
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import DataError
 from jaxcnn.weights.packages import PACKAGES, packaged_file
-from scripts import import_weights
 
 NAME = "efficientnet_lite0"
 

@@ -44,6 +44,10 @@ def assert_round_trip(name: str, variables: Any, state: dict[str, Any]) -> None:
 ON_EIGHT = ("alexnet_owt", "resnet18")
 
 
+# Larger images than this are many seconds each: CI runs those networks at this side.
+LARGEST = 300
+
+
 @pytest.mark.parametrize(
     ("model", "devices"),
     [
@@ -53,11 +57,21 @@ ON_EIGHT = ("alexnet_owt", "resnet18")
     ],
 )
 def test_logits_at_the_native_resolution_and_round_trip(model, devices):
+    check_logits_and_round_trip(model, devices, largest=LARGEST)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("model", [m for m in MODELS if create_model(m).input_shape[0] > LARGEST])
+def test_logits_of_the_largest_at_their_native_resolution(model):
+    check_logits_and_round_trip(model, 1, largest=10_000)
+
+
+def check_logits_and_round_trip(model, devices, *, largest):
     torch_models.load_torch()
     for name in (name for name, port in PORTS.items() if port.model == model):
         port = PORTS[name]
         network = create_model(model, **port.fields)
-        images = torch_models.images(1, network.input_shape[0])
+        images = torch_models.images(1, min(largest, network.input_shape[0]))
         reference = torch_models.build(port.library, port.entry)
         expected = torch_models.calibrated_logits(reference, images)
         state = reference.state_dict()

@@ -48,6 +48,7 @@ def resolve(
             f"data.pad={data.pad} leaves no image inside {draft.image_size} pixels; "
             "lower data.pad or raise data.image_size"
         )
+    _check_moves(data, draft.image_size)
     if data.whiten:
         draft = dataclasses.replace(draft, whitening=_whitening(data, draft, source))
     mean = _spread("mean", data.mean, channels)
@@ -58,6 +59,17 @@ def resolve(
     if min(std) <= 0:
         raise DataError(f"data.std is {std}; deviations must be positive")
     return dataclasses.replace(draft, mean=() if draft.pixel_mean else mean, std=std)
+
+
+def _check_moves(data: Data, size: int) -> None:
+    """Raises DataError where augmentation can move images of `size` pixels wholly out of sight."""
+    moves = {"shift": ("data.shift", data.shift), "distort": ("data.distort[3]", data.distort[3])}
+    for augmentation, (field, pixels) in moves.items():
+        if augmentation in data.augment and pixels >= size:
+            raise DataError(
+                f"{field}={pixels:g} can move an image of {size} pixels wholly out of sight; it "
+                f"must be below {size}"
+            )
 
 
 def _spread(name: str, values: Values, channels: int) -> Values:
@@ -88,7 +100,7 @@ def _pixel_mean(data: Data, draft: Preprocess, source: Source | None) -> str:
         raise DataError(
             'data.pixel_mean="measured" is for sets of at most '
             f"data.resident_mib={data.resident_mib} MiB; for {data.name} let "
-            "scripts/prepare_data.py --statistics write a mean image and name that file"
+            "jaxcnn prepare --statistics write a mean image and name that file"
         )
     return encode_pixel_mean(mean_image(data, source, draft))
 
@@ -119,7 +131,7 @@ def _load_pixel_mean(data: Data, draft: Preprocess, source: Source | None) -> np
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} cannot be read as a mean image ({error}); "
-            "scripts/prepare_data.py writes such files (.npy)"
+            "jaxcnn prepare writes such files (.npy)"
         ) from None
     if mean.ndim != 3 or mean.shape[2] != channels or min(mean.shape[:2]) < size:
         raise DataError(
@@ -134,8 +146,8 @@ def _no_mean_image(data: Data, size: int, source: Source | None) -> str:
     """The sentence for a mean image that is not there, with what else a new dataset needs."""
     where = f" --statistics {data.data_dir or 'DATA_DIR'} --name {data.name} --image-size {size}"
     sentence = (
-        f"data.pixel_mean={data.pixel_mean} is not a file; write it with python "
-        f"scripts/prepare_data.py{where} --out FOLDER, or subtract one mean a channel with "
+        f"data.pixel_mean={data.pixel_mean} is not a file; write it with "
+        f"jaxcnn prepare{where} --out FOLDER, or subtract one mean a channel with "
         '--config.data.pixel_mean=""'
     )
     if source is not None and data.eval_split and missing_splits(data.eval_split, source.splits):

@@ -1,4 +1,4 @@
-"""What scripts/prepare_data.py can read: where each image of a folder or of an archive lies.
+"""What jaxcnn prepare can read: where each image of a folder or of an archive lies.
 
 Nothing is unpacked: an archive is scanned once for the places of its members, which are then read
 where they are.

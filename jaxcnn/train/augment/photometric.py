@@ -64,7 +64,7 @@ def luminance(images: Array) -> Array:
 
 
 def load_pca(path: str) -> dict[str, np.ndarray]:
-    """{"deviations": [3], "axes": [3, 3]} as scripts/prepare_data.py measures them.
+    """{"deviations": [3], "axes": [3, 3]} as jaxcnn prepare measures them.
 
     Raises DataError if `path` does not hold them.
     """
@@ -82,7 +82,7 @@ def load_pca(path: str) -> dict[str, np.ndarray]:
     ) as e:
         raise DataError(
             f"data.pca={path} cannot be read as colour axes ({e}); "
-            "python scripts/prepare_data.py writes such a file"
+            "jaxcnn prepare writes such a file"
         ) from None
     if found["deviations"].shape != (3,) or found["axes"].shape != (3, 3):
         shapes = ", ".join(f"{name} {value.shape}" for name, value in found.items())

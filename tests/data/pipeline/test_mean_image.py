@@ -18,6 +18,6 @@ def test_mean_image_measured_on_a_small_set():
     found = resolve(data, (8, 8, 1), source)
     expected = np.mean([source[i].image.astype(np.float64) for i in range(50)], axis=0)
     np.testing.assert_allclose(decode_pixel_mean(found.pixel_mean), expected, atol=1 / 500)
-    expected = r"of at most data.resident_mib=0 MiB; for digits let scripts/prepare_data.py"
+    expected = r"of at most data.resident_mib=0 MiB; for digits let jaxcnn prepare"
     with pytest.raises(DataError, match=expected):
         resolve(dataclasses.replace(data, resident_mib=0), (8, 8, 1), source)

@@ -90,7 +90,7 @@ def test_a_recipe_on_other_images_names_all_that_it_lacks(folder):
         pixel_mean="statistics/imagenet2012/mean_image.npy",
     )
     expected = (
-        r"scripts/prepare_data.py --statistics \S+ --name folder --image-size 32 .*"
+        r"jaxcnn prepare --statistics \S+ --name folder --image-size 32 .*"
         r'--config.data.pixel_mean="", and set --config.data.eval_split to one of holdout, train'
     )
     with pytest.raises(DataError, match=expected):
@@ -106,3 +106,16 @@ def test_a_recipe_on_a_folder_with_val_lacks_the_mean_image_alone(folder):
 
 def test_the_frame_travels():
     assert resolve(Data(frame="warp"), (32, 32, 3), None).frame == "warp"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"augment": ("shift",), "shift": 20}, "data.shift=20 can move an image of 20 pixels"),
+        ({"augment": ("distort",), "distort": (0.0, 0.0, 0.0, 50.0)}, r"data.distort\[3\]=50"),
+    ],
+)
+def test_images_that_could_move_out_of_sight_are_one_sentence(change, sentence):
+    with pytest.raises(DataError, match=sentence + ".* wholly out of sight; it must be below 20"):
+        resolve(Data(image_size=20, **change), (32, 32, 1), None)
+    resolve(Data(image_size=20, **change | {"augment": ()}), (32, 32, 1), None)  # it is not read

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from jaxcnn.commands import prepare_data
 from jaxcnn.config.schema import Data
 from jaxcnn.data.prepare import statistics
 from jaxcnn.data.sources.open import open_source
-from scripts import prepare_data
 
 
 def test_statistics_against_numpy(folder, tmp_path, capsys):

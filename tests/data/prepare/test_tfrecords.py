@@ -6,13 +6,13 @@ import struct
 import pytest
 from archives import jpeg
 
+from jaxcnn.commands import prepare_data
 from jaxcnn.config.schema import Data
 from jaxcnn.data.prepare.examples import make_example
 from jaxcnn.data.prepare.metadata import image_features
 from jaxcnn.data.prepare.tfrecords import masked_crc32c, read_tfrecords
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import DataError
-from scripts import prepare_data
 
 
 def frame(record):

@@ -75,9 +75,7 @@ def test_a_tfrecord_directory_names_the_converter(test_data, tmp_path):
     copy.mkdir(parents=True)
     for name in ("features.json", "dataset_info.json"):
         (copy / name).write_text((place / name).read_text().replace("array_record", "tfrecord"))
-    with pytest.raises(
-        DataError, match=r"in the format tfrecord.*scripts/prepare_data.py --source .*mnist"
-    ):
+    with pytest.raises(DataError, match=r"in the format tfrecord.*jaxcnn prepare --source .*mnist"):
         open_source(Data(name="mnist", data_dir=str(tmp_path)), "train")
 
 

@@ -3,9 +3,9 @@
 import pytest
 from archives import brightness, jpeg, make_ilsvrc, make_pets
 
+from jaxcnn.commands import prepare_data
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.open import open_source
-from scripts import prepare_data
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""scripts/import_weights.py, on networks of at most 21 MB."""
+"""jaxcnn import, on networks of at most 21 MB."""
 
 import sys
 
@@ -10,7 +10,7 @@ from states import random_state
 
 from jaxcnn import weights
 from jaxcnn.checkpoint.variables import load, load_variables
-from scripts import import_weights
+from jaxcnn.commands import import_weights
 
 
 def run_script(capsys, *argv: object) -> tuple[int, str, str]:

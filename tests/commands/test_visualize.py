@@ -1,4 +1,4 @@
-"""scripts/visualize.py end to end, on LeNet and a small NiN with random weights."""
+"""jaxcnn visualize end to end, on LeNet and a small NiN with random weights."""
 
 import re
 
@@ -6,15 +6,15 @@ import cv2
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checkpoints import COLOUR, DIGITS, GREY, checkpoint, script
+from checkpoints import COLOUR, DIGITS, GREY, checkpoint
 from networks import close, run
 from photos import encode, picture
 
+from jaxcnn.commands import visualize
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view
 
-visualize = script("visualize")
 STAGES = (((8, 8, 8), 5, 1, 2), ((8, 8), 3, 1, 1))
 
 
