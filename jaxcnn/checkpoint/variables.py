@@ -21,7 +21,7 @@ from jaxcnn.checkpoint.layout import (
 )
 from jaxcnn.checkpoint.reasons import reason
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.errors import CheckpointError
+from jaxcnn.errors import CheckpointError, ConfigError
 from jaxcnn.models import create_model
 from jaxcnn.run.provenance import versions
 
@@ -91,6 +91,15 @@ def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preproces
     """
     variables, metadata = load_variables(path)
     return model_of(metadata), variables, preprocessing_of(metadata)
+
+
+def check_classifies(model: nn.Module) -> None:
+    """Raises ConfigError for a network that classifies pixels and not the image."""
+    if getattr(model, "per_pixel", False):
+        raise ConfigError(
+            f"{type(model).__name__} gives a class for every pixel and none for the image; for it "
+            "there are scripts/evaluate_segmentation.py and scripts/visualize.py segment"
+        )
 
 
 def load_variables(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import FrozenDict
 
-from jaxcnn.checkpoint.variables import load_variables, model_of
+from jaxcnn.checkpoint.variables import check_classifies, load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
 from jaxcnn.errors import CheckpointError, ConfigError, DataError, nearest
@@ -76,7 +76,8 @@ class Viewer:
         return jnp.asarray(self.preprocess.normalise(views.astype(np.float32)))
 
     def logits(self, inputs: Array) -> np.ndarray:
-        """Logits [B, K]."""
+        """Logits [B, K]; raises ConfigError for a network that classifies pixels."""
+        check_classifies(self.model)
         return np.asarray(_logits(self.model, self.variables, inputs))
 
     def probabilities(self, inputs: Array) -> np.ndarray:

@@ -44,7 +44,8 @@ def create_model(name: str, **overrides: Any) -> nn.Module:
 
     Every network has the fields `num_classes`, `dtype`, `dropout_rate`, `class_map` and
     `input_shape`, and the method `smallest_image`. `model.apply(variables, images, train=False)`
-    gives float32 logits [B, K] of images [B, H, W, C].
+    gives float32 logits [B, K] of images [B, H, W, C]. A fully convolutional network gives logits
+    [B, H, W, K], one vector a pixel, and has no `class_map`; its class says so by `per_pixel`.
 
     With `train=True`, running statistics change in the collection `batch_stats`, dropout draws from
     the key `dropout`, and networks with auxiliary heads (GoogLeNet and its descendants) hand their
