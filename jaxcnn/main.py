@@ -1,8 +1,8 @@
 """Trains the network of a config file.
 
-  jaxcnn train --config=lenet.py --workdir=runs/lenet
-  jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
-  jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
+    jaxcnn train --config=lenet.py --workdir=runs/lenet
+    jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
+    jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
 
 `python -m jaxcnn.main` is the same command. --config takes a file or the name of a recipe that
 comes with the package, which `jaxcnn recipes` lists.
@@ -11,8 +11,9 @@ comes with the package, which `jaxcnn recipes` lists.
 v4:2x2x2, h100:8 ...) it compiles the steps for accelerators that are not here, and says whether
 they fit and what bounds them.
 
-The same command resumes a run that was stopped. Several processes become one run by --coordinator_address, --num_processes and
---process_id, or by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md).
+The same command resumes a run that was stopped. Several processes become one run by
+--coordinator_address, --num_processes and --process_id, or by themselves under Slurm, Kubernetes
+and on Cloud TPU slices (docs/scaling.md).
 
 Exit codes: 0 done (also if it was done before), 1 the run failed, 2 a flag or setting that cannot
 work, 75 stopped by SIGTERM or Ctrl-C with everything saved, 130 stopped by Ctrl-C before training
