@@ -4,6 +4,8 @@ import hashlib
 import json
 import pathlib
 
+from jaxcnn.files import replace_text
+
 
 def checksums_of(checkpoints: pathlib.Path, step: int) -> pathlib.Path:
     """The file that has the checksums of checkpoint `step` in the folder `checkpoints`."""
@@ -26,9 +28,7 @@ def write_hashes(checkpoints: pathlib.Path, steps: list[int]) -> None:
     for step in steps:
         folder = checkpoints / str(step)
         if folder.is_dir():
-            partial = sums / f"{step}.partial"
-            partial.write_text(json.dumps(file_hashes(folder)))
-            partial.replace(checksums_of(checkpoints, step))
+            replace_text(checksums_of(checkpoints, step), json.dumps(file_hashes(folder)))
 
 
 def damage_of(folder: pathlib.Path, checksums: pathlib.Path) -> str:

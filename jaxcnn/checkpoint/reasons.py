@@ -3,6 +3,8 @@
 import errno
 import os
 
+from jaxcnn.errors import one_line
+
 MOST = 300  # characters of a reason that is no error of the operating system
 
 _SYSTEM = {os.strerror(code) for code in errno.errorcode}
@@ -12,10 +14,7 @@ def reason(error: BaseException) -> str:
     """The innermost readable cause, on one line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = " ".join(str(error).split()) or type(error).__name__
-    if system := system_error(text):
-        return system
-    return text if len(text) < MOST else f"{text[:MOST]} ..."
+    return system_error(" ".join(str(error).split())) or one_line(error, MOST)
 
 
 def system_error(text: str) -> str:

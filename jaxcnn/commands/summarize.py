@@ -12,7 +12,6 @@ its own input size.
 
 import argparse
 import dataclasses
-import difflib
 import json
 import os
 import re
@@ -27,6 +26,7 @@ from rich.table import Table
 from jaxcnn.costs.ledger import ledger
 from jaxcnn.costs.published import PUBLISHED, number
 from jaxcnn.costs.summary import Summary, summarize
+from jaxcnn.errors import USAGE, did_you_mean
 from jaxcnn.models import list_models
 
 # Titles of the table's columns after the first. LEGEND explains them.
@@ -84,12 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     for pattern in options.names:
         matches = list_models(pattern)
         if not matches:
-            near = difflib.get_close_matches(pattern, list_models(), n=4, cutoff=0.5)
-            hint = "jaxcnn summarize without a name lists them all."
-            if near:
-                hint = f"did you mean {', '.join(near)}?"
-            print(f"There is no model {pattern!r}; {hint}", file=sys.stderr)
-            return 2
+            hint = did_you_mean(pattern, list_models())
+            print(
+                f"There is no model {pattern!r}{hint}; jaxcnn summarize without a name lists them "
+                "all",
+                file=sys.stderr,
+            )
+            return USAGE
         names += [name for name in matches if name not in names]
     summaries = map(summarize, in_order(names))
     if options.json:

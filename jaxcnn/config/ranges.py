@@ -39,7 +39,6 @@ class Range(NamedTuple):
 
 SHARE = Range(0, 1, without_high=True)
 CHANCE = Range(0, 1)
-POSITIVE = Range(1e-9, 1000)
 PIXELS = 16_384  # the longest side of a square image that is decoded
 INTEGERS = 2**31 - 1  # the largest of the 32-bit numbers that steps are counted in
 EPOCHS = 1_000_000
@@ -68,7 +67,7 @@ RANGES: dict[str, Range | tuple[Range, ...]] = {
     "data.erase": CHANCE,
     "data.randaugment": (Range(1, 16), Range(0, 30)),
     "data.distort": (Range(0, 180), Range(0, 0.9), Range(0, 2), Range(0, PIXELS)),
-    "optim.learning_rate": POSITIVE,
+    "optim.learning_rate": Range(1e-9, 1_000_000),
     "optim.momentum": SHARE,
     "optim.weight_decay": Range(0, 10),
     "optim.bias_rate": Range(0, 1000),
@@ -78,7 +77,7 @@ RANGES: dict[str, Range | tuple[Range, ...]] = {
     "optim.boundaries": Range(0, EPOCHS, without_low=True),
     "optim.values": Range(0, 1_000_000),
     "optim.bias_values": Range(0, 1_000_000),
-    "optim.factor": POSITIVE,
+    "optim.factor": Range(1e-9, 1000),
     "optim.every": Range(0.0001, EPOCHS),
     "optim.power": Range(0.01, 100),
     "optim.floor": CHANCE,

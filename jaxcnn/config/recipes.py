@@ -3,11 +3,10 @@
 They are the files under configs/ of the repository, which a wheel carries as jaxcnn/recipes/.
 """
 
-import difflib
 import pathlib
 from collections.abc import Iterable
 
-from jaxcnn.errors import ConfigError
+from jaxcnn.errors import ConfigError, did_you_mean
 
 PACKAGE = pathlib.Path(__file__).parents[1]
 
@@ -38,11 +37,9 @@ def choose(variant: str, variants: Iterable[str], file: str) -> tuple[str, str]:
     """
     known = list(variants)
     if variant not in known:
-        near = difflib.get_close_matches(variant, known, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ConfigError(
-            f"configs/{pathlib.Path(file).name} has no variant {variant!r}{hint}; there are: "
-            f"{', '.join(known)}"
+            f"configs/{pathlib.Path(file).name} has no variant {variant!r}"
+            f"{did_you_mean(variant, known, count=1)}; there are: {', '.join(known)}"
         )
     network, _, recipe = variant.partition("-")
     return network, recipe

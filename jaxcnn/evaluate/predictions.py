@@ -15,7 +15,8 @@ import numpy as np
 
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.sources.base import Source
-from jaxcnn.errors import DataError
+from jaxcnn.errors import DataError, one_line
+from jaxcnn.files import replacing
 
 TINY = float(np.finfo(np.float32).tiny)  # what a probability of 0 in a file counts as
 
@@ -43,26 +44,22 @@ class Predictions:
         return np.exp(self.log_probabilities)
 
     def save(self, path: str | pathlib.Path) -> pathlib.Path:
-        """Writes the table and what its rows are as one .npz; raises DataError where it cannot."""
+        """Writes the table and what its rows are as one .npz.
+
+        Raises DataError for another name, WriteError where the disk fails.
+        """
         path = check_writable(path)
-        partial = path.with_name(f"{path.name}.partial")
-        try:
-            with partial.open("wb") as file:
-                np.savez(
-                    file,
-                    probabilities=self.probabilities,
-                    labels=self.labels,
-                    keys=self.keys.astype(np.str_),
-                    records=self.records,
-                    class_names=np.asarray(self.class_names, np.str_),
-                    dataset=np.str_(self.dataset),
-                    split=np.str_(self.split),
-                )
-            partial.replace(path)
-        except OSError as error:
-            raise DataError(
-                f"the predictions cannot be written to {path}: {error.strerror or error}"
-            ) from None
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(
+                file,
+                probabilities=self.probabilities,
+                labels=self.labels,
+                keys=self.keys.astype(np.str_),
+                records=self.records,
+                class_names=np.asarray(self.class_names, np.str_),
+                dataset=np.str_(self.dataset),
+                split=np.str_(self.split),
+            )
         return path
 
     @classmethod
@@ -115,9 +112,7 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
         TypeError,
         zipfile.BadZipFile,
     ) as error:
-        raise DataError(
-            f"{path} cannot be read as predictions: {' '.join(str(error).split())[:150]}"
-        ) from None
+        raise DataError(f"{path} cannot be read as predictions: {one_line(error, 150)}") from None
 
 
 def _checked_table(path: pathlib.Path, stored: dict[str, Any]) -> tuple[np.ndarray, ...]:

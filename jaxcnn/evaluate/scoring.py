@@ -21,7 +21,7 @@ from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import to_pixels
 from jaxcnn.data.pipeline.read import Read, read_in_order
 from jaxcnn.data.sources.base import Example, Source
-from jaxcnn.errors import ConfigError, DataError
+from jaxcnn.errors import ConfigError, DataError, one_line
 from jaxcnn.evaluate.batching import Batches, Totals
 from jaxcnn.evaluate.predictions import Predictions
 from jaxcnn.evaluate.protocols import Protocol
@@ -192,6 +192,5 @@ def count_classes(
         return jax.eval_shape(make_score(model, preprocess, protocol), variables, view).shape[1]
     except ValueError as error:
         raise ConfigError(
-            f"protocol {protocol.name!r} does not fit the network: "
-            f"{' '.join(str(error).split())[:300]}"
+            f"protocol {protocol.name!r} does not fit the network: {one_line(error, 300)}"
         ) from None

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.errors import ExportError
+from jaxcnn.errors import ExportError, one_line
 from jaxcnn.export import bundle, safetensors
 from jaxcnn.export.bundle import Source
 from jaxcnn.weights.ports import PORTS, Port
@@ -146,9 +146,9 @@ def push(folder: str | pathlib.Path, repository: str, api: Any = None) -> str:
         url = api.create_repo(repository, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=str(folder))
     except Exception as error:  # the network's, the hub's and the validator's errors share no base
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise ExportError(
-            f"{folder} could not be pushed to {repository} ({type(error).__name__}: {reason}); the "
-            "folder is written, push it where there is a network and a login"
+            f"{folder} could not be pushed to {repository} ({type(error).__name__}: "
+            f"{one_line(error)}); the folder is written, push it where there is a network and a "
+            "login"
         ) from None
     return str(url)

@@ -1,7 +1,6 @@
 """A trained network and image files: from files to its input, and from its maps to their pixels."""
 
 import dataclasses
-import difflib
 import functools
 import pathlib
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from flax.core import FrozenDict
 from jaxcnn.checkpoint.variables import load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
-from jaxcnn.errors import CheckpointError, ConfigError, DataError
+from jaxcnn.errors import CheckpointError, ConfigError, DataError, nearest
 from jaxcnn.interpret.views import View, placed_mean, views_of
 from jaxcnn.weights.labels import readable
 
@@ -106,7 +105,7 @@ class Viewer:
         parts = [k for k, known in enumerate(self.class_names) if wanted in known.lower()]
         if len(parts) == 1:
             return parts[0]
-        near = difflib.get_close_matches(wanted, [n.lower() for n in self.class_names], n=5)
+        near = nearest(wanted, [n.lower() for n in self.class_names], count=5)
         several = [self.class_names[k] for k in parts[:5]] or near or self.class_names[:10]
         found = "means several classes" if parts else "is no class of this network"
         raise ConfigError(

@@ -4,7 +4,6 @@ A family file has `VARIANTS`, {name: fields of its module}, and the module itsel
 names the class where a family has several. There is no registration: the lookup reads the tables.
 """
 
-import difflib
 import fnmatch
 import functools
 import importlib
@@ -14,7 +13,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from jaxcnn.errors import ModelError
+from jaxcnn.errors import ModelError, did_you_mean
 
 
 @functools.cache
@@ -64,9 +63,8 @@ def create_model(name: str, **overrides: Any) -> nn.Module:
     """
     variants = _variants()
     if name not in variants:
-        near = difflib.get_close_matches(name, variants, n=4, cutoff=0.5)
-        hint = f"; did you mean {', '.join(near)}?" if near else "."
-        raise ModelError(f"there is no model {name!r}{hint} Models: {', '.join(sorted(variants))}")
+        hint, known = did_you_mean(name, variants), ", ".join(sorted(variants))
+        raise ModelError(f"there is no model {name!r}{hint}; there are {known}")
     _, module, fields = variants[name]
     known = sorted(f for f in module.__dataclass_fields__ if f not in ("parent", "name"))
     for field in overrides:

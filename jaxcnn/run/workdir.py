@@ -99,10 +99,8 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 def check_config(workdir: pathlib.Path, config: schema.Config) -> dict[str, tuple]:
     """Compares `config` with that of the run in `workdir`.
 
-    Returns the harmless differences {field: (old, new)}.
-
-    {} where there is no run. Raises RunError naming those differences that would make it another
-    run.
+    Returns the harmless differences {field: (old, new)}, {} where there is no run. Raises
+    ConfigError naming those differences that would make it another run: no restart mends them.
     """
     path = workdir / "config.json"
     if not path.is_file():
@@ -113,7 +111,7 @@ def check_config(workdir: pathlib.Path, config: schema.Config) -> dict[str, tupl
         listed = "; ".join(
             f"{name} was {old!r}, now {new!r}" for name, (old, new) in refused.items()
         )
-        raise RunError(
+        raise ConfigError(
             f"{workdir} holds a run with another configuration ({listed}); "
             "set it back or choose another --workdir"
         )
@@ -123,7 +121,7 @@ def check_config(workdir: pathlib.Path, config: schema.Config) -> dict[str, tupl
 def _stored_config(path: pathlib.Path) -> dict:
     """Reads the config in the file `path`; fields that are newer than it have their default.
 
-    Raises RunError where it does not read.
+    Raises RunError where it does not read, ConfigError where it has fields that are unknown here.
     """
     unreadable = RunError(f"{path} is not readable JSON; restore it, or start in another --workdir")
     try:
@@ -135,7 +133,7 @@ def _stored_config(path: pathlib.Path) -> dict:
     try:
         return values.to_dict(values.from_dict(stored))
     except ConfigError as error:
-        raise RunError(
+        raise ConfigError(
             f"{path} is of another version of jaxcnn: {error}; choose another --workdir"
         ) from None
 

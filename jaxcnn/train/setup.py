@@ -15,7 +15,7 @@ from jaxcnn.config.values import to_dict
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.pipeline.resolve import resolve
 from jaxcnn.data.sources.open import default_eval_split, open_source
-from jaxcnn.errors import ConfigError
+from jaxcnn.errors import ConfigError, one_line
 from jaxcnn.layers.naming import check_patterns
 from jaxcnn.models import create_model
 from jaxcnn.parallel.mesh import make_mesh
@@ -149,8 +149,9 @@ def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
         abstract = jax.eval_shape(init, key)
         check_patterns(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:
-        why = " ".join(str(error).split())[:400]
-        raise ConfigError(f"{config.model} does not fit the data or its settings: {why}") from None
+        raise ConfigError(
+            f"{config.model} does not fit the data or its settings: {one_line(error, 400)}"
+        ) from None
     shardings = layout.state_shardings(
         setup.mesh, config.sharding, abstract, layout.has_towers(setup.mesh, setup.model)
     )

@@ -1,11 +1,10 @@
 """Which public weights belong to which network, and how their port names its layers."""
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from jaxcnn.errors import WeightsError
+from jaxcnn.errors import WeightsError, did_you_mean
 from jaxcnn.weights import tables
 from jaxcnn.weights.tables import Rows
 
@@ -104,10 +103,9 @@ def find(name: str) -> Port:
     Raises WeightsError for a network without one, naming the nearest that have one.
     """
     if name not in PORTS:
-        near = difflib.get_close_matches(name, PORTS, n=4, cutoff=0.5)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
         raise WeightsError(
-            f"no public weights are known for {name!r}{hint} Known: {', '.join(sorted(PORTS))}"
+            f"no public weights are known for {name!r}{did_you_mean(name, PORTS)}; known are "
+            f"{', '.join(sorted(PORTS))}"
         )
     return PORTS[name]
 

@@ -7,10 +7,9 @@ no normalisation. And timm's "ap" weights of EfficientNet want (x - 0.5) / 0.5 w
 want ImageNet's.
 """
 
-import difflib
 from typing import Any, NamedTuple
 
-from jaxcnn.errors import WeightsError
+from jaxcnn.errors import WeightsError, did_you_mean
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of RGB in 0-1
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # -> [-1, 1], TensorFlow's Inception scaling
@@ -141,9 +140,8 @@ def find_entry(name: str, entry: str = "") -> tuple[str, Entry]:
     rows = ENTRIES[name]
     entry = entry or next(iter(rows))
     if entry not in rows:
-        near = difflib.get_close_matches(entry, rows, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise WeightsError(f"{name} has no weights named {entry!r}{hint} It has {', '.join(rows)}")
+        hint = did_you_mean(entry, rows, count=1)
+        raise WeightsError(f"{name} has no weights named {entry!r}{hint}; it has {', '.join(rows)}")
     return entry, rows[entry]
 
 

@@ -192,6 +192,6 @@ def test_unknown_name_is_one_sentence(capsys):
     code, out, err = run(capsys, "vgg-19")
     assert (
         (code, out) == (2, "")
-        and err.startswith("There is no model 'vgg-19'; did you mean vgg19")
+        and err.startswith("There is no model 'vgg-19' (did you mean vgg19")
         and err.count("\n") == 1
     )

@@ -44,6 +44,6 @@ def test_a_file_documents_itself_and_names_its_variants(file):
 
 
 def test_the_nearest_variant_is_named():
-    expected = r"no variant 'vgg16-modren' \(did you mean 'vgg16-modern'\?\); there are: vgg11, "
+    expected = r"no variant 'vgg16-modren' \(did you mean vgg16-modern\?\); there are: vgg11, "
     with pytest.raises(ConfigError, match=expected):
         FILES["vgg"].get_config("vgg16-modren")

@@ -37,6 +37,35 @@ def test_only_what_a_closed_loop_leaves_is_silent():
     assert "something else" in done.stderr and quiet.CLOSED_LOOP not in done.stderr
 
 
+FAILED_WRITES = """
+import asyncio, gc, logging
+from jaxcnn.run import quiet
+if HUSHED:
+    quiet.hush()
+async def write():
+    raise OSError("File too large")
+async def save():
+    writes = [asyncio.ensure_future(write()) for _ in range(3)]
+    await asyncio.wait(writes)
+    writes[0].result()
+try:
+    asyncio.run(save())
+except OSError as error:
+    print(error)
+gc.collect()
+logging.getLogger("asyncio").error("something else")
+"""
+
+
+@pytest.mark.parametrize("hushed", [False, True])
+def test_of_several_writes_that_fail_only_what_is_raised_is_said(hushed):
+    """As in a save on a full disk; asyncio finds the others when it collects them."""
+    program = FAILED_WRITES.replace("HUSHED", str(hushed))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "File too large\n" and "something else" in done.stderr
+    assert (quiet.NEVER_RETRIEVED in done.stderr) == (not hushed)
+
+
 def test_errors_of_libraries_are_shown_but_not_with_a_traceback():
     absl = logging.getLogger("absl")
     level, filters, hook = absl.level, list(absl.filters), sys.unraisablehook

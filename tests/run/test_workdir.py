@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from jaxcnn.config.schema import Config, Optim
-from jaxcnn.errors import RunError
+from jaxcnn.errors import ConfigError, RunError
 from jaxcnn.run.workdir import check_config, check_space, locked, open_workdir, write_config
 
 
@@ -53,13 +53,15 @@ def test_what_changes_the_numbers_is_refused_and_the_rest_is_listed(tmp_path):
     write_config(tmp_path, Config())
     assert check_config(tmp_path, Config(log_every=7)) == {"log_every": (50, 7)}
     changed = Config(seed=5, optim=Optim(momentum=0.5), log_every=7)
-    with pytest.raises(RunError, match=r"\(optim.momentum was 0.9, now 0.5; seed was 0, now 5\)"):
+    with pytest.raises(
+        ConfigError, match=r"\(optim.momentum was 0.9, now 0.5; seed was 0, now 5\)"
+    ):
         check_config(tmp_path, changed)
 
 
 def test_a_config_of_another_version_is_one_sentence(tmp_path):
     (tmp_path / "config.json").write_text('{"optim": {"lr": 1.0}}')
-    with pytest.raises(RunError, match=r"is of another version of jaxcnn: .*no field 'lr'"):
+    with pytest.raises(ConfigError, match=r"is of another version of jaxcnn: .*no field 'lr'"):
         check_config(tmp_path, Config())
 
 

@@ -82,14 +82,17 @@ def test_streamed_and_resident_are_the_same_run(undisturbed, tmp_path):
 
 
 def test_an_update_that_overflows_is_never_saved(tmp_path):
-    wild = tiny(optim=Optim(learning_rate=1e38, schedule="constant", steps=8), checkpoint_every=0)
+    # Patterns that name every layer: their factors multiply, with the biases' to 1e39.
+    all_layers = dict.fromkeys(("*", "?*", "*?", "??*", "*??"), 1e6)
+    optim = Optim(learning_rate=1e6, bias_rate=1e3, layer_rates=all_layers, steps=8)
+    wild = tiny(optim=optim, checkpoint_every=0)
     said = r"not a finite number at step 1 .*there is no checkpoint yet"
     with pytest.raises(Diverged, match=said):
         train(wild, tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
-    wild = tiny(optim=Optim(learning_rate=1e30, schedule="constant", steps=40))
+    wild = tiny(optim=Optim(learning_rate=1e6, schedule="constant", steps=40))
     said = r"not a finite number at step \d+ .*checkpoint.*try a lower --config.optim.learning_rate"
     with pytest.raises(Diverged, match=said):
         train(wild, tmp_path)
@@ -129,7 +132,9 @@ def test_evaluate_refuses_other_classes_and_weights_without_a_dataset(undisturbe
 
 def test_a_changed_config_is_refused_and_listed(undisturbed):
     changed = tiny(seed=5, optim=dataclasses.replace(tiny().optim, learning_rate=0.5))
-    with pytest.raises(RunError, match=r"optim.learning_rate was 0.02, now 0.5; seed was 0, now 5"):
+    with pytest.raises(
+        ConfigError, match=r"optim.learning_rate was 0.02, now 0.5; seed was 0, now 5"
+    ):
         train(changed, undisturbed[0])
 
 

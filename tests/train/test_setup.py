@@ -13,7 +13,7 @@ from jaxcnn.train.setup import build, build_model, checkpoints_mib, initial_stat
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        (dict(model="lenett"), "config.model: there is no model 'lenett'; did you mean lenet"),
+        (dict(model="lenett"), r"config.model: there is no model 'lenett' \(did you mean lenet"),
         (
             dict(model_args={"droput_rate": 0.1}),
             "has no field 'droput_rate'; its fields are",

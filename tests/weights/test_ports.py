@@ -38,5 +38,5 @@ def test_numbers_in_names_shift():
 
 
 def test_unknown_name_suggests():
-    with pytest.raises(WeightsError, match=r"'resnet51'; did you mean .*resnet50"):
+    with pytest.raises(WeightsError, match=r"'resnet51' \(did you mean .*resnet50"):
         weights.from_torch("resnet51", {})

@@ -13,7 +13,7 @@ from jaxcnn.data.images import turbo
 from jaxcnn.data.images.boxes import Box
 from jaxcnn.data.images.containers import png_pixels
 from jaxcnn.data.images.header import Header, read_header
-from jaxcnn.errors import DataError
+from jaxcnn.errors import DataError, one_line
 
 # Images are decoded in as many threads as `data.threads` says; OpenCV's own would compete.
 cv2.setNumThreads(1)
@@ -87,9 +87,8 @@ def _stored(image: bytes, found: Header, channels: int, key: str, *, use_turbo: 
     try:
         pixels = cv2.imdecode(np.frombuffer(image, np.uint8), flags)
     except cv2.error as error:
-        said = " ".join(str(error).split())[:120]
         raise DataError(
-            f"{key} cannot be decoded ({said}); replace the file or remove it"
+            f"{key} cannot be decoded ({one_line(error, 120)}); replace the file or remove it"
         ) from None
     if pixels is None:
         raise DataError(

@@ -1,10 +1,9 @@
 """Where a TFDS data directory holds a dataset, and what to say where it does not."""
 
-import difflib
 import os
 from pathlib import Path
 
-from jaxcnn.errors import DataError
+from jaxcnn.errors import DataError, did_you_mean
 
 
 def default_data_dir() -> Path:
@@ -72,11 +71,10 @@ def _missing(name: str, root: Path) -> str:
         if base == "imagenet2012":
             command += " (from the original archives: jaxcnn prepare --help)"
         return f"{searched}; set data.data_dir, or prepare it with: {command}"
-    near = difflib.get_close_matches(base, known, n=4, cutoff=0.6)
-    hint = f"did you mean {', '.join(near)}?"
-    if not near:
-        hint = 'use "digits", "folder" or a TFDS image-classification dataset'
-    return f"{searched}; TFDS knows no dataset of that name either: {hint}"
+    hint = did_you_mean(base, known) or (
+        ': use "digits", "folder" or a TFDS image-classification dataset'
+    )
+    return f"{searched}; TFDS knows no dataset of that name either{hint}"
 
 
 def _lies(name: str, root: Path) -> str:

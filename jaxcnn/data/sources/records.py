@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.errors import DataError, UnreadableError
+from jaxcnn.errors import DataError, UnreadableError, one_line
 
 OPTIONS = "readahead_buffer_size:0,max_parallelism:1"  # records are asked for in random order
 
@@ -60,7 +60,7 @@ class Records:
                     f"{file} is gone; restore the file or mount its disk again, "
                     "then run the same command"
                 ) from None
-            raise DataError(f"{file} is damaged: {' '.join(str(error).split())[:200]}") from None
+            raise DataError(f"{file} is damaged: {one_line(error)}") from None
 
     def _reader(self, file: str) -> Any:
         with self._lock:

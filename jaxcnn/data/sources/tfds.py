@@ -15,7 +15,7 @@ from jaxcnn.data.sources.base import Example, Indices, own_split
 from jaxcnn.data.sources.label_maps import find_map
 from jaxcnn.data.sources.places import default_data_dir, find_version
 from jaxcnn.data.sources.records import Records, parse_example
-from jaxcnn.errors import DataError, UnreadableError, printable
+from jaxcnn.errors import DataError, UnreadableError, one_line, printable
 
 # Published figures are of these images as they are stored: torchvision and TensorFlow ignore EXIF.
 AS_STORED = ("imagenet2012", "imagenet2012_real", "imagenet2012_subset", "imagenet_v2")
@@ -34,7 +34,7 @@ def open_tfds(name: str, data_dir: str, split: str, label: str = "") -> "TfdsSou
     try:
         builder = builder_from_directory(str(place))
     except Exception as e:  # whatever TFDS or its protocol buffers make of a damaged description
-        raise DataError(f"{place} is damaged: {_one_line(e)}; prepare the dataset again") from None
+        raise DataError(f"{place} is damaged: {one_line(e)}; prepare the dataset again") from None
     _check_format(name, place, builder.info)
     return TfdsSource(name, place, builder, split, label)
 
@@ -48,10 +48,6 @@ def _check_format(name: str, place: Path, info: Any) -> None:
         "TensorFlow; convert it once with: "
         f"jaxcnn prepare --source {place} --out {place.parent.parent}-array_record"
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 class TfdsSource:
@@ -80,7 +76,7 @@ class TfdsSource:
         except Exception as e:
             raise DataError(
                 f'{place} cannot give the split "{split}"; it has {self._has()}, '
-                f"and slices like train[:100]: {_one_line(e)}"
+                f"and slices like train[:100]: {one_line(e)}"
             ) from None
         if not self._count:
             raise DataError(f'split "{split}" of {place} is empty; it has {self._has()}')
