@@ -4,6 +4,7 @@
   python scripts/rehearse.py --config configs/vgg.py:vgg16 --target h100:8 --fit \\
       --config.precision=bfloat16
   python scripts/rehearse.py --models resnet50,vgg16 --batch 128 --target v5e:2x2 --json
+  python scripts/rehearse.py --models '*' --batch 128 --target v5e --table
   python scripts/rehearse.py --models resnet50 --target h100 --picture traffic.png --hlo step.txt
 
 It compiles the trainer's own step for the devices of the target and says whether that works,
@@ -26,10 +27,11 @@ from rich.console import Console
 
 from jaxcnn.config.schema import Config, Data, Optim
 from jaxcnn.costs.devices import parse_slice
-from jaxcnn.costs.report import layer_table, lines
+from jaxcnn.costs.report import HEAD, layer_table, lines, markdown_row
 from jaxcnn.draw.traffic import Bar, traffic_by_layer
-from jaxcnn.errors import DONE, FAILED, JaxcnnError
+from jaxcnn.errors import DONE, FAILED, JaxcnnError, UsageError, did_you_mean
 from jaxcnn.measure.options import positive, precision
+from jaxcnn.models import list_models
 from jaxcnn.run.command import parse as parse_config
 from jaxcnn.train import elsewhere
 from jaxcnn.train.elsewhere import EVALUATION, TRAINING, Rehearsed, rehearse
@@ -41,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     fits = True
+    if options.table:
+        print(HEAD, flush=True)
     try:
         for found in rehearsals(options):
             fits &= found.fits
@@ -59,13 +63,14 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--target", required=True, help="v5e:4x4, v4:2x2x2, h100:8 ...; a kind alone is one device")
     add("--config", help="config file with an optional :variant; --config.FIELD=VALUE as usual")
-    add("--models", metavar="A,B", help="networks by name, in place of a config")
+    add("--models", metavar="A,B", help="networks by name or pattern, in place of a config")
     add("--batch", type=positive, default=128, help="images a device, of --models (default 128)")
     add("--precision", type=precision, default="bfloat16", help="of --models (default bfloat16)")
     add("--fit", action="store_true", help="look for the largest batch that fits, by bisection")
     add("--training-only", action="store_true", help="leave the evaluation step out")
     add("--layers", type=positive, default=20, metavar="N", help="layers shown (default 20)")
     add("--json", action="store_true", help="one JSON object a line")
+    add("--table", action="store_true", help="one row of a Markdown table for each training step")
     add("--hlo", metavar="FILE", help="write the compiled text of the training step")
     add("--picture", metavar="FILE", help="draw the training step's traffic by layer")
     options, options.settings = parser.parse_known_args(arguments)
@@ -98,7 +103,7 @@ def configs(options: argparse.Namespace, devices: int) -> Iterator[Config]:
         named = [f"--config={options.config}", "--workdir=unused", *options.settings]
         yield parse_config(["rehearse", *named])[0]
         return
-    for name in options.models.split(","):
+    for name in names_of(options.models):
         config = Config(
             model=name,
             data=Data(
@@ -115,10 +120,26 @@ def configs(options: argparse.Namespace, devices: int) -> Iterator[Config]:
         yield config
 
 
+def names_of(text: str) -> list[str]:
+    """The networks that "resnet50,vgg*" means; raises UsageError where a name means none."""
+    names: list[str] = []
+    for pattern in text.split(","):
+        found = list_models(pattern)
+        if not found:
+            raise UsageError(
+                f"there is no network {pattern!r}{did_you_mean(pattern, list_models())}; "
+                "scripts/summarize.py lists them"
+            )
+        names += [name for name in found if name not in names]
+    return names
+
+
 def say(found: Rehearsed, options: argparse.Namespace, console: Console) -> None:
     """Prints one step, and writes the files that were asked for."""
     row = found.row()
-    if options.json:
+    if options.table:
+        print(markdown_row(row), flush=True)
+    elif options.json:
         layers = found.forecast.layers[: options.layers] if found.forecast else []
         print(json.dumps(row | {"layers": [vars(layer) for layer in layers]}), flush=True)
     else:

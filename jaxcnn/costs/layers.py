@@ -43,6 +43,9 @@ def place_of(op_name: str) -> Place | None:
     modules = [part for part in parts[1:-1] if _is_module(part)]
     if traced is None:
         modules = modules[1:]  # the network's own class comes first
+    half = len(modules) // 2
+    if modules[:half] == modules[half:]:  # derivatives of one's own have the path twice
+        modules = modules[:half]
     return Place("/".join(modules) or NETWORK, direction)
 
 

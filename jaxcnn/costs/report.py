@@ -62,6 +62,40 @@ def _exchange(row: dict[str, Any]) -> str:
     return "; ".join(found) or "nothing"
 
 
+COLUMNS = (
+    "network",
+    "images a device, pixels",
+    "memory, MiB",
+    "traffic, GB",
+    "MB an image",
+    "at least, ms",
+    "img/s at most",
+    "cycles, M",
+    "all-reduce",
+)
+HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
+
+
+def markdown_row(row: dict[str, Any]) -> str:
+    """A row of `Rehearsed.row` as one of a Markdown table that begins with HEAD."""
+    cells = [f"`{row['model']}`", f"{row['batch_per_device']}, {row['image_size']}"]
+    if not row["compiles"]:
+        return "| " + " | ".join([*cells, row["why"], *[""] * (len(COLUMNS) - 3)]) + " |"
+    memory = f"{row['memory_mib']:,.0f}"
+    cells += [
+        memory if row["fits"] else f"{memory} (does not fit)",
+        f"{row['bytes'] / 1e9:,.1f}",
+        f"{row['bytes_per_image'] / 1e6:,.0f}",
+        f"{row['bound_ms']:,.1f} ({row['bound_by']})",
+        f"{row['bound_img_s'] or 0:,.0f}",
+        f"{row['cycles'] / 1e6:,.1f}" if row["cycles"] else "",
+        f"{row['all_reduce']}, {row['all_reduce_bytes'] / 1e6:,.1f} MB"
+        if row["all_reduce"]
+        else "",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
 def layer_table(layers: Sequence[Layer], count: int = SHOWN) -> Table:
     """The layers that move most, in MB of one step on one device; cycles where there are any."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

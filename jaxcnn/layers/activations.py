@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn import ops
 from jaxcnn.errors import ModelError
 
 Array = jax.Array
@@ -22,10 +23,15 @@ class Activation(nn.Module):
 
 
 class ReLU(Activation):
-    """max(x, 0); its gradient at 0 is 0 (Krizhevsky et al. 2012, section 3.1)."""
+    """max(x, 0); its gradient at 0 is 0 (Krizhevsky et al. 2012, section 3.1).
+
+    `of_sum` says that x is a sum, such as that of a residual, which has a form of its own.
+    """
+
+    of_sum: bool = False
 
     def __call__(self, x: Array) -> Array:
-        return nn.relu(x)
+        return ops.relu_of_sum(x) if self.of_sum else nn.relu(x)
 
 
 class ReLU6(Activation):

@@ -44,7 +44,12 @@ class BatchNorm(nn.Module):
             y = ops.batch_norm(x, mean.value, var.value, scale, bias, epsilon=self.epsilon)
             return y.astype(self.dtype)
         y, batch_mean, batch_var = ops.batch_norm_train(
-            x, scale, bias, epsilon=self.epsilon, group_size=self.group_size
+            x,
+            scale,
+            bias,
+            epsilon=self.epsilon,
+            group_size=self.group_size,
+            pivot=mean.value,
         )
         if not self.is_initializing():
             mean.value = self.momentum * mean.value + (1 - self.momentum) * batch_mean

@@ -93,7 +93,7 @@ class InceptionResidual(nn.Module):
         fields = dict(dtype=self.dtype, kernel_init=self.kernel_init)
         y = Conv(x.shape[-1], 1, name="linear", **fields)(y)  # [B,H,W,C]
         x = x + scale * y
-        return ReLU(name="relu")(x) if relu else x
+        return ReLU(of_sum=True, name="relu")(x) if relu else x
 
 
 class AuxiliaryHead(nn.Module):

@@ -143,7 +143,8 @@ class Block(nn.Module):
                 self.features, self.stride, self.shortcut, self.conv, norm, name="shortcut"
             )
             y = shortcut(x, train) + y
-        return ReLU(name=f"relu{len(rows)}")(y)  # [B, H/s, W/s, features]
+        # [B, H/s, W/s, features]
+        return ReLU(of_sum=self.shortcut is not None, name=f"relu{len(rows)}")(y)
 
 
 class Stage(nn.Module):

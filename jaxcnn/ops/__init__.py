@@ -3,6 +3,7 @@
 What they know of the machine that they are traced for is in `target`.
 """
 
+from jaxcnn.ops.activation import relu_of_sum
 from jaxcnn.ops.color import pca_color
 from jaxcnn.ops.conv import conv2d
 from jaxcnn.ops.linear import linear
@@ -24,6 +25,7 @@ __all__ = [
     "on_mesh",
     "pca_color",
     "portable",
+    "relu_of_sum",
     "target",
     "whole",
 ]

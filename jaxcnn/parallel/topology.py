@@ -12,8 +12,13 @@ import jax
 
 from jaxcnn.errors import UsageError, one_line
 
-# What libtpu asks the environment of a TPU machine, and complains about where there is none.
-ENVIRONMENT = {"TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-4"}
+# What libtpu asks the environment of a TPU machine, and complains about where there is none. The
+# last lets several processes use it, which is forbidden where they would share chips.
+ENVIRONMENT = {
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
 
 
 def prepare() -> None:

@@ -6,6 +6,7 @@ from jaxcnn.costs.bounds import bounds, link_rate, sent
 from jaxcnn.costs.collectives import Collective
 from jaxcnn.costs.devices import DEVICES, parse_slice
 from jaxcnn.costs.products import Product
+from jaxcnn.costs.report import HEAD, markdown_row
 from jaxcnn.errors import UsageError
 
 
@@ -64,3 +65,20 @@ def test_slices():
 def test_what_is_no_slice(text, words):
     with pytest.raises(UsageError, match=words):
         parse_slice(text)
+
+
+def test_a_row_of_a_table():
+    row = {
+        "model": "vgg16", "batch_per_device": 64, "image_size": 224, "compiles": True,
+        "fits": False, "memory_mib": 20480.0, "bytes": 12_340_000_000,
+        "bytes_per_image": 192_800_000, "bound_ms": 15.07, "bound_by": "traffic",
+        "bound_img_s": 4247.0, "cycles": 98_760_000, "all_reduce": 2,
+        "all_reduce_bytes": 276_700_000,
+    }  # fmt: skip
+    assert markdown_row(row) == (
+        "| `vgg16` | 64, 224 | 20,480 (does not fit) | 12.3 | 193 | 15.1 (traffic) | 4,247 | "
+        "98.8 | 2, 276.7 MB |"
+    )
+    refused = markdown_row(row | {"compiles": False, "why": "it does not fit"})
+    assert refused.startswith("| `vgg16` | 64, 224 | it does not fit |")
+    assert refused.count("|") == markdown_row(row).count("|") == HEAD.splitlines()[0].count("|")

@@ -153,6 +153,7 @@ def test_a_spread_map_is_not_multiplied_by_its_zeros():
         ("jit(f)/jvp(ResNet)/stage3/block1/bn1/reduce_sum", ("stage3/block1/bn1", "forward")),
         ("jit(f)/transpose(jvp(ResNet))/ResNet.stem/conv1/jit(_apply)/dot", ("conv1", "backward")),
         ("jit(f)/while/body/jvp(Net)/conv1/add", ("conv1", "forward")),
+        ("jit(f)/transpose(jvp(N))/a/relu1/a/relu1/select_n", ("a/relu1", "backward")),
         ("jit(f)/jvp(Net)/convert_element_type", (layers.NETWORK, "forward")),
         ("jit(f)/transpose(jvp(jit(log_softmax)))/reduce_sum", (layers.LOSS, "backward")),
         ("jit(f)/jvp()/reduce_sum", (layers.LOSS, "forward")),

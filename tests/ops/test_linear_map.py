@@ -25,6 +25,16 @@ def normalise(x, scale):
     return y + mean[None, None, None] + var[None, None, None]
 
 
+def normalise_around(x, scale):
+    return ops.batch_norm_train(
+        x, scale, jnp.ones_like(scale), epsilon=0.1, group_size=2, pivot=0.1 * jnp.ones(2)
+    )[0]
+
+
+def respond(x, scale):
+    return ops.local_response_norm(x * scale[None, None, None], size=3, alpha=0.5, beta=0.75, k=2.0)
+
+
 def scaled_maximum(x, scale):
     return ops.max_pool(x * scale[None, None, None], 3, 2, padding=1, ceil=True)
 
@@ -41,11 +51,29 @@ CASES = {
     "max_pool": (scaled_maximum, numbers(0, 2, 5, 6, 3), numbers(1, 3)),
     "batch_norm_train": (normalise, numbers(0, 4, 3, 3, 2), numbers(1, 2)),
 }
+ON_ACCELERATORS = {
+    "max_pool": CASES["max_pool"],
+    "batch_norm_train": (normalise_around, numbers(0, 4, 3, 3, 2), numbers(1, 2)),
+    "local_response_norm": (respond, numbers(0, 2, 2, 3, 6), numbers(1, 6)),
+}
 # fmt: on
 
 
 @pytest.mark.parametrize(("function", "x", "k"), CASES.values(), ids=CASES)
 def test_all_transformations(function, x, k):
+    check_all_transformations(function, x, k)
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "k"), ON_ACCELERATORS.values(), ids=list(ON_ACCELERATORS)
+)
+def test_all_transformations_of_the_forms_of_accelerators(function, x, k):
+    """Computed here: only their speed is theirs."""
+    with ops.target(platform="gpu", devices=1):
+        check_all_transformations(function, x, k)
+
+
+def check_all_transformations(function, x, k):
     dx, dk = numbers(2, *x.shape), numbers(3, *k.shape)
 
     def all_of_them(function):

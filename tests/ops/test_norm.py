@@ -111,6 +111,48 @@ def test_batch_norm_of_a_far_mean_keeps_its_variance():
     np.testing.assert_allclose(np.std(y, axis=(0, 1, 2)), 1.0, rtol=1e-3)
 
 
+@pytest.mark.parametrize("platform", ["gpu", "tpu"])
+def test_one_reading_around_a_guess_keeps_the_variance_of_a_far_mean(platform):
+    """The mean is 1,000 times the deviation and the guess of it two deviations off."""
+    x = images(16, 8, 8, 3) * 0.5 + np.float32(500.0)
+    exact = x.astype(np.float64)
+    with ops.target(platform=platform):
+        y, mean, var = ops.batch_norm_train(
+            jnp.asarray(x), None, None, epsilon=0.0, pivot=jnp.full(3, 501.0)
+        )
+    np.testing.assert_allclose(mean, exact.mean(axis=(0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(var, exact.var(axis=(0, 1, 2), ddof=1), rtol=1e-4)
+    np.testing.assert_allclose(np.std(y, axis=(0, 1, 2)), 1.0, rtol=1e-4)
+
+
+def test_one_reading_gives_the_numbers_and_gradients_of_two():
+    x, scale, bias = jnp.asarray(images(4, 5, 6, 3) + 3), images(3, seed=1) + 1, images(3, seed=2)
+    cotangents = (images(4, 5, 6, 3, seed=3), images(3, seed=4), images(3, seed=5))
+
+    def numbers(platform, pivot):
+        def normalise(x, scale, bias):
+            with ops.target(platform=platform):
+                return ops.batch_norm_train(x, scale, bias, epsilon=1e-3, group_size=2, pivot=pivot)
+
+        outputs, vjp = jax.vjp(normalise, x, jnp.asarray(scale), jnp.asarray(bias))
+        return [*outputs, *vjp(tuple(map(jnp.asarray, cotangents)))]
+
+    expected = numbers("cpu", None)
+    for pivot in (jnp.zeros(3), jnp.full(3, 2.5)):
+        for found, wanted in zip(numbers("gpu", pivot), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
+    # On the CPU a guess changes nothing.
+    for found, wanted in zip(numbers("cpu", jnp.full(3, 2.5)), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_equal_numbers_have_no_negative_variance():
+    x = jnp.full((4, 7, 7, 2), 3.3)
+    with ops.target(platform="tpu"):
+        y, _, var = ops.batch_norm_train(x, None, None, epsilon=1e-5, pivot=jnp.zeros(2))
+    assert np.isfinite(y).all() and (np.asarray(var) >= 0).all()
+
+
 @pytest.mark.parametrize("group_size", [0, 2])
 @pytest.mark.parametrize("affine", [True, False])
 def test_batch_norm_gradients_match_torch(group_size, affine):
@@ -223,3 +265,24 @@ def test_batch_norm_by_running_statistics():
         jnp.asarray(x), jnp.asarray(mean), jnp.asarray(var), None, None, epsilon=1e-3
     )
     np.testing.assert_allclose(plain, (x - mean) / np.sqrt(var + 1e-3), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("numbers", [(5, 1e-2, 0.75, 2.0), (5, 2e-2, 0.5, 1.0), (4, 0.1, 0.6, 1.5)])
+def test_lrn_of_gpus_is_that_of_other_platforms(numbers, groups):
+    """One by sums of shifted maps with a gradient written out, one by products with a band."""
+    size, alpha, beta, k = numbers
+    x, cotangent = jnp.asarray(images(2, 4, 5, 24, scale=3)), jnp.asarray(images(2, 4, 5, 24))
+
+    def outputs(platform):
+        def respond(x):
+            with ops.target(platform=platform):
+                return ops.local_response_norm(
+                    x, size=size, alpha=alpha, beta=beta, k=k, groups=groups
+                )
+
+        y, vjp = jax.vjp(respond, x)
+        return y, vjp(cotangent)[0]
+
+    for found, wanted in zip(outputs("gpu"), outputs("cpu"), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=1e-5)

@@ -268,3 +268,20 @@ def test_max_pool_gradient_is_that_of_xla(window, stride, padding, ceil, dtype):
     tolerance = 1e-6 if dtype == jnp.float32 else 0.05
     found, wanted = (np.asarray(g(dy)[0], np.float32) for g in (gradient, expected))
     np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("window", "stride", "padding"), [(3, 2, 1), (2, 2, 0), (3, 1, 1)])
+def test_max_pool_of_gpus_is_that_of_tpus(window, stride, padding):
+    """One by the places of the maxima, the other by XLA's own gradient."""
+    x = jnp.round(2 * jax.random.normal(jax.random.key(2), (2, 9, 10, 5)))
+
+    def numbers(platform):
+        def pool_on(x):
+            with ops.target(platform=platform):
+                return ops.max_pool(x, window, stride, padding=padding)
+
+        y, gradient = jax.vjp(pool_on, x)
+        return y, gradient(jnp.cos(y))[0]
+
+    for found, wanted in zip(numbers("gpu"), numbers("tpu"), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)

@@ -104,7 +104,6 @@ CASES = {
             "dot_general": HEAD,
             "conv_general_dilated": POINTWISE + DIRECT_STACK + DIRECT_SPLIT,
             "conv_general_dilated in 32": 3,
-            "select_and_scatter_add": 1,
         },
     ),
     "tpu, 8 devices": (
@@ -202,6 +201,7 @@ SYMBOLIC = {
     "batch_norm_train in groups": (
         lambda x: ops.batch_norm_train(x, None, None, epsilon=1e-3, group_size=2), (6, 6, 4)),
     "pca_color": (lambda x: ops.pca_color(jax.random.key(0), x), (6, 6, 3)),
+    "relu_of_sum": (lambda x: ops.relu_of_sum(x + x), (6, 6, 4)),
     "whole": (ops.whole, (6, 6, 3)),
 }
 # fmt: on

@@ -4,7 +4,6 @@ import re
 import shlex
 
 import pytest
-from places import REPOSITORY
 
 from jaxcnn.config.validation import validate
 from jaxcnn.run.command import command
@@ -13,7 +12,7 @@ from scripts import document_settings
 
 TEXT = document_settings.PAGE.read_text()
 SETTINGS = [one.path for _, found in document_settings.sections() for one in found]
-BASE = ["train", f"--config={REPOSITORY / 'configs' / 'lenet.py'}", "--workdir=runs/any"]
+DEFAULTS = "from jaxcnn.config.schema import Config\n\n\ndef get_config():\n    return Config()\n"
 
 
 def test_the_page_is_the_one_that_the_schema_gives():
@@ -30,9 +29,12 @@ def test_every_setting_is_there_with_words_of_its_own():
 
 
 @pytest.mark.parametrize("path", SETTINGS)
-def test_the_example_of_a_setting_is_accepted_and_changes_it(path):
+def test_the_example_of_a_setting_is_accepted_and_changes_it(path, tmp_path):
+    file = tmp_path / "defaults.py"
+    file.write_text(DEFAULTS)
+    base = ["train", f"--config={file}", "--workdir=runs/any"]
     shown = TEXT.split(f"### {path}\n")[1].split("\n    ")[1].split("\n")[0]
     *others, own = shlex.split(shown)
-    with_it, without = (command([*BASE, *others, *more]).config for more in ([own], []))
+    with_it, without = (command([*base, *others, *more]).config for more in ([own], []))
     assert with_it != without and own.startswith(f"--config.{path}=")
     validate(with_it)
