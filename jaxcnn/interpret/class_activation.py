@@ -40,19 +40,23 @@ def class_map(model: nn.Module, variables: Any, images: Array) -> Array:
     bias; for one with fully connected layers it is the classifier slid over the image (OverFeat;
     VGG section 3.2).
     """
-    return _class_map(_with_map(model), variables, images)
+    return _class_map(_with_class_map(model), variables, images)
 
 
 def class_map_shape(model: nn.Module, variables: Any, shape: Sequence[int]) -> tuple[int, ...]:
     """The shape [B, h, w, K] of `class_map` for images of `shape` [B, H, W, C]."""
     images = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
-    head = _with_map(model)
+    head = _with_class_map(model)
     return tuple(jax.eval_shape(lambda v, x: _class_map(head, v, x), variables, images).shape)
 
 
-def _with_map(model: nn.Module) -> nn.Module:
-    """The network that gives its class map; ConfigError for one that classifies pixels."""
+def _with_class_map(model: nn.Module) -> nn.Module:
+    """The network that gives its class map; ConfigError for one that has none."""
     check_classifies(model)
+    if not hasattr(model, "class_map"):
+        raise ConfigError(
+            f"{type(model).__name__} has no field class_map, so it has no class map; use grad_cam"
+        )
     return model.clone(class_map=True)  # type: ignore[call-arg]
 
 
@@ -69,7 +73,7 @@ def cam(model: nn.Module, variables: Any, images: Array, classes: Array | None =
     ConfigError for a network whose head is not one layer and global average pooling.
     """
     shapes = layer_shapes(model, variables, images.shape)
-    head = _with_map(model)
+    head = _with_class_map(model)
     maps = _class_map(head, variables, images)  # [B, h, w, K]
     if maps.shape[1:3] != shapes[check_layer(shapes, FEATURES)][1:3]:
         raise ConfigError(
