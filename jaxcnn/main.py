@@ -1,8 +1,8 @@
 """Trains the network of a config file.
 
-  jaxcnn train --config=lenet.py --workdir=runs/lenet
-  jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
-  jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
+    jaxcnn train --config=lenet.py --workdir=runs/lenet
+    jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
+    jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
 
 `python -m jaxcnn.main` is the same command. --config takes a file or the name of a recipe that
 comes with the package, which `jaxcnn recipes` lists.

@@ -1,22 +1,22 @@
 """Speed of the networks on this machine: one training step and one forward pass, compiled.
 
-  jaxcnn benchmark --models resnet50,vgg16 --batch 8
-  jaxcnn benchmark --models inception_v3 --batch 4 --image-size 299 --json
-  jaxcnn benchmark --lowerings                     # the forms of single convolutions
+    jaxcnn benchmark --models resnet50,vgg16 --batch 8
+    jaxcnn benchmark --models inception_v3 --batch 4 --image-size 299 --json
+    jaxcnn benchmark --lowerings                     # the forms of single convolutions
 
 What the training loop adds to its compiled step, and what augmentation adds inside it:
 
-  jaxcnn benchmark --loop --config configs/lenet.py:lenet-mnist
-  jaxcnn benchmark --augmentation --config configs/alexnet.py
+    jaxcnn benchmark --loop --config configs/lenet.py:lenet-mnist
+    jaxcnn benchmark --augmentation --config configs/alexnet.py
 
 Decode, crop and batch without a network; beside Pillow and tf.data, by turns:
 
-  jaxcnn benchmark --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets
-  jaxcnn benchmark --pipeline --compare --tf-python ENV/bin/python ...
+    jaxcnn benchmark --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets
+    jaxcnn benchmark --pipeline --compare --tf-python ENV/bin/python ...
 
 What devices exchange in a step; compiled, not run:
 
-  jaxcnn benchmark --models resnet50 --collectives --mesh data=8,model=1
+    jaxcnn benchmark --models resnet50 --collectives --mesh data=8,model=1
 
 A training step is the trainer's own: forward in training mode (dropout and BatchNorm on, auxiliary
 heads left out), cross-entropy, backward, metrics, and SGD with momentum on one fixed synthetic

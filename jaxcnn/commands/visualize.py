@@ -1,9 +1,9 @@
 """Shows what a network has learned and where it looks, as pictures with the numbers beside them.
 
-jaxcnn visualize cam cat.jpg --workdir weights/resnet50 --class top5
-jaxcnn visualize saliency cat.jpg --workdir weights/vgg16 --method guided
-jaxcnn visualize features --workdir runs/alexnet --layer fc7 --split train --save a.npz
-jaxcnn visualize figure zfnet7 --workdir runs/zfnet --images cat.jpg
+    jaxcnn visualize cam cat.jpg --workdir weights/resnet50 --class top5
+    jaxcnn visualize saliency cat.jpg --workdir weights/vgg16 --method guided
+    jaxcnn visualize features --workdir runs/alexnet --layer fc7 --split train --save a.npz
+    jaxcnn visualize figure zfnet7 --workdir runs/zfnet --images cat.jpg
 
 Network, preprocessing and classes come from the checkpoint. `COMMAND --help` lists a command's
 flags, and docs/interpret.md explains every method.
