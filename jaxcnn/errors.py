@@ -38,6 +38,10 @@ class ConfigError(JaxcnnError, ValueError):
     exit_code = USAGE
 
 
+class OwnError(ConfigError):
+    """Something of the user's, named "package.module:name", that is missing or does not fit."""
+
+
 class ModelError(JaxcnnError, ValueError):
     """A network that does not exist, cannot be built, or cannot take the images it is given."""
 

@@ -16,7 +16,7 @@ OPTIONAL = {
     "onnxscript", "safetensors", "tensorflow", "timm", "torch", "torchvision",
 }  # fmt: skip
 
-FREE = {"errors", "files", "metrics"}  # modules that every room may import
+FREE = {"errors", "files", "metrics", "own"}  # modules that every room may import
 _NETWORKS = {"ops", "layers", "models"}
 _RUNS = _NETWORKS | {"config", "data", "parallel", "weights", "costs", "run", "checkpoint", "draw"}
 # What each room may import besides itself and the free modules: DESIGN of docs/architecture.md.
@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "interpret": _RUNS,
     "export": _RUNS | {"evaluate", "interpret"},
     "pages": _RUNS | {"evaluate", "interpret", "export"},
+    "library": _RUNS | {"evaluate"},
     "measure": _RUNS | {"train", "evaluate"},
     "commands": _RUNS
     | {"train", "evaluate", "interpret", "export", "pages", "measure", "__init__"},

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jaxcnn import own
 from jaxcnn.checkpoint.checksums import checksums_of, damage_of
 from jaxcnn.checkpoint.layout import (
     CHECKPOINTS,
@@ -21,8 +22,8 @@ from jaxcnn.checkpoint.layout import (
 )
 from jaxcnn.checkpoint.reasons import reason
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.errors import CheckpointError
-from jaxcnn.models import create_model
+from jaxcnn.errors import CheckpointError, ConfigError
+from jaxcnn.models import create_model, has_field
 from jaxcnn.run.provenance import versions
 
 log = logging.getLogger("jaxcnn")
@@ -42,7 +43,7 @@ def save(
 
     Args:
       path: the directory, which must not exist.
-      model: the network's name, of `list_models()`.
+      model: the network's name, of `list_models()` or "package.module:Class" of your own.
       variables: {"params": ..., "batch_stats": ...}; batch_stats may be missing.
       preprocessing: how its images are made; evaluation reads it here and nowhere else.
       model_args: the fields that were set when the network was made, num_classes among them.
@@ -59,6 +60,8 @@ def save(
         "class_names": list(class_names),
         **about,
     }
+    if own.is_reference(model):
+        metadata["own_folders"] = own.folders_of([model])
     model_of(metadata)
     tree = {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     return save_variables(path, tree, metadata)
@@ -93,6 +96,15 @@ def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preproces
     return model_of(metadata), variables, preprocessing_of(metadata)
 
 
+def check_classifies(model: nn.Module) -> None:
+    """Raises ConfigError for a network that classifies pixels and not the image."""
+    if getattr(model, "per_pixel", False):
+        raise ConfigError(
+            f"{type(model).__name__} gives a class for every pixel and none for the image; for it "
+            "there are scripts/evaluate_segmentation.py and scripts/visualize.py segment"
+        )
+
+
 def load_variables(
     path: str | pathlib.Path, best: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -107,6 +119,7 @@ def load_variables(
         metadata = read_metadata(folder)
     except Exception as error:  # whatever a library's depth makes of a broken file
         raise CheckpointError(f"{folder} cannot be read: {reason(error)}") from error
+    own.search_noted(metadata.get("own_folders", ()), pathlib.Path(path))
     return {
         "params": variables["params"],
         "batch_stats": variables.get("batch_stats") or {},
@@ -135,14 +148,22 @@ def model_of(metadata: Mapping[str, Any]) -> nn.Module:
     """
     precision = metadata.get("config", {}).get("precision", "float32")
     try:
-        return create_model(
-            metadata["model"], dtype=jnp.dtype(precision), **metadata.get("model_args", {})
-        )
+        name, fields = metadata["model"], dict(metadata.get("model_args", {}))
+        if has_field(name, "dtype"):
+            fields["dtype"] = jnp.dtype(precision)
+        return create_model(name, **fields)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the checkpoint's network cannot be made here: {reason(error)}; "
             f"{_written_by(metadata)}"
         ) from None
+
+
+def count_classes(model: nn.Module, variables: Any, preprocess: Preprocess) -> int:
+    """How many classes a network tells apart, by the shape of its logits; nothing is computed."""
+    images = jax.ShapeDtypeStruct((1, *preprocess.shape), jnp.float32)
+    logits: Any = jax.eval_shape(lambda v, x: model.apply(v, x, train=False), variables, images)
+    return logits.shape[-1]
 
 
 def preprocessing_of(metadata: Mapping[str, Any]) -> Preprocess:

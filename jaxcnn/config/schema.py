@@ -40,8 +40,8 @@ class Data:
     Work on the host ends at uint8; what `augment` names runs on the device, inside the step.
     """
 
-    # "digits", "shapes" (embedded), "folder", "mask_folder", or an image-classification dataset of
-    # TFDS: mnist, cifar10, imagenet2012 ...
+    # "digits", "shapes" (embedded), "folder", "mask_folder", an image-classification dataset of
+    # TFDS (mnist, cifar10, imagenet2012 ...), or "package.module:open_source" (docs/own.md)
     name: str = "digits"
     # TFDS's data directory ("": its own default), or the ROOT of ROOT/{train,val}/CLASS/*.jpg
     data_dir: str = ""
@@ -78,7 +78,8 @@ class Data:
     # Instead of mean and std: of each image its mean and norm ("gcn"), after which the pixels of a
     # small training set are decorrelated ("zca": maxout, NiN)
     whiten: str = ""
-    augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in this order
+    # Of AUGMENTATIONS, or "package.module:function" of your own, in this order
+    augment: tuple[str, ...] = ()
     # "shift": zero-pad by this many pixels and crop back at random (ResNet section 4.2)
     shift: int = 4
     # "yes": whole set in device memory; "no": streamed; "auto": resident if below resident_mib
@@ -117,7 +118,7 @@ class Optim:
     bias_rate: float = 1.0  # biases learn at this multiple of the rate (AlexNet's code, Caffe: 2)
     # {"fc": 10}: these layers, named as in `frozen`, learn at this multiple of the rate
     layer_rates: dict[str, float] = field(default_factory=dict)
-    schedule: str = "constant"  # of SCHEDULES
+    schedule: str = "constant"  # of SCHEDULES, or "package.module:function" of your own
     epochs: float = 10.0
     steps: int = 0
     warmup: float = 0.0  # epochs of linear warm-up from zero
@@ -144,7 +145,7 @@ class Optim:
     # Decay of the averaged weights that evaluation uses, (1 + step) / (10 + step) while that is
     # less; 0: none
     ema: float = 0.0
-    loss: str = "cross_entropy"  # of LOSSES
+    loss: str = "cross_entropy"  # of LOSSES, or "package.module:function" of your own
     label_smoothing: float = 0.0
     aux_weight: float = 0.3  # weight of each auxiliary head's loss (GoogLeNet section 5)
 
@@ -167,7 +168,7 @@ class Sharding:
 class Config:
     """One run."""
 
-    model: str = "lenet"
+    model: str = "lenet"  # of `jaxcnn summarize`, or "package.module:Class" of your own
     # Fields of the network, {"dropout_rate": 0.3, "shortcut": "A"}
     model_args: dict[str, Any] = field(default_factory=dict)
     data: Data = field(default_factory=Data)

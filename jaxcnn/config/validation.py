@@ -5,6 +5,7 @@ Touches no data and no device.
 
 from typing import Any
 
+from jaxcnn import own
 from jaxcnn.config.kinds import check_kinds
 from jaxcnn.config.mappings import check_multiples, model_fields, multiples
 from jaxcnn.config.ranges import check_ranges, value_at
@@ -36,6 +37,8 @@ CHOICES = {
     "data.resident": ("auto", "yes", "no"),
     "data.channels": (0, 1, 3),
 }
+# The fields that may also name a function of the user's, "package.module:name" (docs/own.md).
+OWN = ("data.augment", "optim.loss", "optim.schedule")
 
 
 def validate(config: Config) -> Config:
@@ -55,10 +58,14 @@ def validate(config: Config) -> Config:
 
 
 def _one_of(path: str, value: Any, allowed: tuple) -> None:
-    if value not in allowed:
+    may_be_own = path in OWN
+    if value not in allowed and not (may_be_own and own.is_reference(value)):
         names = [str(one) for one in allowed]
+        or_own = ", or package.module:name of your own" if may_be_own else ""
         hint = did_you_mean(str(value), names, count=1)
-        raise ConfigError(f"config.{path} is {value!r}; it must be one of {', '.join(names)}{hint}")
+        raise ConfigError(
+            f"config.{path} is {value!r}; it must be one of {', '.join(names)}{or_own}{hint}"
+        )
 
 
 def _check_choices(config: Config) -> None:

@@ -13,6 +13,7 @@ time, count as parameters only.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -79,11 +80,11 @@ def summarize(name: str, **overrides: Any) -> Summary:
     Raises ValueError for an unknown name or field.
     """
     model = create_model(name, **overrides)
-    kinds, sizes, layers, field = _trace(model)
+    kinds, sizes, layers, field = _trace(model, model.input_shape)
     params = sum(sizes.values())
     aux = 0
     if getattr(model, "aux_heads", False):
-        _, without, layers, field = _trace(model.clone(aux_heads=False))
+        _, without, layers, field = _trace(model.clone(aux_heads=False), model.input_shape)
         aux = params - sum(without.values())
     return Summary(
         model=name,
@@ -105,12 +106,12 @@ def summarize(name: str, **overrides: Any) -> Summary:
 def forward_macs(model: Any, input_shape: tuple[int, int, int]) -> int:
     """Multiply-adds of one image [H, W, C] through `model`; auxiliary heads left out."""
     plain = {"aux_heads": False} if getattr(model, "aux_heads", False) else {}
-    _, _, layers, _ = _trace(model.clone(input_shape=input_shape, **plain))
+    _, _, layers, _ = _trace(model.clone(**plain), input_shape)
     return sum(layer.macs for layer in layers)
 
 
-def _trace(model: nn.Module):
-    """One image through `model`.
+def _trace(model: nn.Module, input_shape: Sequence[int]):
+    """One image [H, W, C] through `model`.
 
     Returns ({layer's path: kind}, {parameter's path: size}, layers in order, receptive field).
     """
@@ -126,14 +127,14 @@ def _trace(model: nn.Module):
         # its gate sees the whole image, and is left out of the receptive field
         if isinstance(context.module, SqueezeExcite):
             return layer_p.bind(args[0], y, index=None)
-        if composite or y is args[0]:  # dropout that is off is no layer
+        if composite or not args or y is args[0]:  # dropout that is off is no layer
             return y
         if isinstance(context.module, Activation):  # computed in place
             return y
         layers.append(_layer(context.module, args[0], y))
         return layer_p.bind(args[0], y, index=len(layers) - 1)
 
-    images = jax.ShapeDtypeStruct((1, *model.input_shape), jnp.float32)
+    images = jax.ShapeDtypeStruct((1, *input_shape), jnp.float32)
     with nn.intercept_methods(watch):
         jaxpr, shapes = jax.make_jaxpr(model.init, return_shape=True)(
             jax.eval_shape(jax.random.key, 0), images

@@ -39,8 +39,13 @@ def make_score(model: nn.Module, preprocess: Preprocess, protocol: Protocol) -> 
 
     It gives log-probabilities [R, K], summed (as probabilities) over a view and its mirror image if
     `protocol.mirrored`. With `protocol.dense` the class map's logits are averaged over space before
-    the softmax (VGG section 3.2).
+    the softmax (VGG section 3.2). Raises ConfigError for a network that has no class map.
     """
+    if protocol.dense and not hasattr(model, "class_map"):
+        raise ConfigError(
+            f"protocol {protocol.name!r} needs a class map, and {type(model).__name__} has no "
+            "field class_map; use center or ten_crop"
+        )
     network: Any = model.clone(class_map=True) if protocol.dense else model
 
     def score(variables: Any, views: Array) -> Array:
@@ -190,6 +195,8 @@ def count_classes(
     view = jax.ShapeDtypeStruct((1, side, side, preprocess.channels), np.uint8)
     try:
         return jax.eval_shape(make_score(model, preprocess, protocol), variables, view).shape[1]
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(
             f"protocol {protocol.name!r} does not fit the network: {one_line(error, 300)}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from jaxcnn.checkpoint.variables import load_variables, model_of
+from jaxcnn.checkpoint.variables import count_classes, load_variables, model_of
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.errors import CheckpointError
 from jaxcnn.evaluate.protocols import Protocol, make_protocol
@@ -32,8 +32,8 @@ class Trained:
         """The first of the `class_lists`; numbers where there is none."""
         if self.class_lists:
             return self.class_lists[0]
-        network: Any = self.model
-        return [str(i) for i in range(network.num_classes)]
+        count = count_classes(self.model, self.variables, self.preprocess)
+        return [str(i) for i in range(count)]
 
     @property
     def scales(self) -> tuple[int, int]:

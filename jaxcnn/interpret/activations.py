@@ -87,7 +87,16 @@ def default_layer(model: nn.Module, variables: Any, shape: Sequence[int]) -> str
     Where that map is a pooled one (AlexNet, VGG) it still has positions; the last pooling is its
     output.
     """
-    return check_layer(layer_shapes(model, variables, shape), FEATURES)
+    return head_map(layer_shapes(model, variables, shape))
+
+
+def head_map(shapes: dict[str, tuple]) -> str:
+    """`features`, or in a network of one's own without it the last map that has positions.
+
+    `shapes` are those of `layer_shapes`. Raises ConfigError where there is neither.
+    """
+    maps = [path for path, s in shapes.items() if len(s) == 4 and s[1] * s[2] > 1]
+    return check_layer(shapes, FEATURES if FEATURES in shapes or not maps else maps[-1])
 
 
 def capture(model: nn.Module, variables: Any, images: Array, layers: Sequence[str]) -> dict:

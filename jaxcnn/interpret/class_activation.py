@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.activations import (
     FEATURES,
@@ -39,14 +40,24 @@ def class_map(model: nn.Module, variables: Any, images: Array) -> Array:
     bias; for one with fully connected layers it is the classifier slid over the image (OverFeat;
     VGG section 3.2).
     """
-    return _class_map(model.clone(class_map=True), variables, images)  # type: ignore[call-arg]
+    return _class_map(_with_class_map(model), variables, images)
 
 
 def class_map_shape(model: nn.Module, variables: Any, shape: Sequence[int]) -> tuple[int, ...]:
     """The shape [B, h, w, K] of `class_map` for images of `shape` [B, H, W, C]."""
     images = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
-    head = model.clone(class_map=True)  # type: ignore[call-arg]
+    head = _with_class_map(model)
     return tuple(jax.eval_shape(lambda v, x: _class_map(head, v, x), variables, images).shape)
+
+
+def _with_class_map(model: nn.Module) -> nn.Module:
+    """The network that gives its class map; ConfigError for one that has none."""
+    check_classifies(model)
+    if not hasattr(model, "class_map"):
+        raise ConfigError(
+            f"{type(model).__name__} has no field class_map, so it has no class map; use grad_cam"
+        )
+    return model.clone(class_map=True)  # type: ignore[call-arg]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -62,7 +73,7 @@ def cam(model: nn.Module, variables: Any, images: Array, classes: Array | None =
     ConfigError for a network whose head is not one layer and global average pooling.
     """
     shapes = layer_shapes(model, variables, images.shape)
-    head = model.clone(class_map=True)  # type: ignore[call-arg]
+    head = _with_class_map(model)
     maps = _class_map(head, variables, images)  # [B, h, w, K]
     if maps.shape[1:3] != shapes[check_layer(shapes, FEATURES)][1:3]:
         raise ConfigError(

@@ -17,7 +17,7 @@ from jaxcnn.data.pipeline.stream import batches
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import DataError, one_line
-from jaxcnn.interpret.activations import FEATURES, capture, check_layer, layer_shapes
+from jaxcnn.interpret.activations import capture, check_layer, head_map, layer_shapes
 from jaxcnn.interpret.viewer import Viewer
 
 Array = jax.Array
@@ -123,8 +123,13 @@ def features(
     viewer = Viewer(workdir, best=best)
     model, variables, preprocess = viewer.model, viewer.variables, viewer.preprocess
     shapes = layer_shapes(model, variables, (1, *preprocess.shape))
-    layer = check_layer(shapes, layer or FEATURES)
+    layer = check_layer(shapes, layer or head_map(shapes))
     source = open_source(data, split)
+    if source.maps:
+        raise DataError(
+            f"{data.name} {split} has a label for every pixel and a table has one an image; take "
+            "features of another --dataset"
+        )
     rows, labels, records = [], [], []
     stream = batches(data, split, seed=0, preprocess=preprocess, train=False, source=source)
     for batch in stream:

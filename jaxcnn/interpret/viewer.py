@@ -12,7 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import FrozenDict
 
-from jaxcnn.checkpoint.variables import load_variables, model_of
+from jaxcnn.checkpoint.variables import (
+    check_classifies,
+    count_classes,
+    load_variables,
+    model_of,
+)
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
 from jaxcnn.errors import CheckpointError, ConfigError, DataError, nearest
@@ -44,8 +49,11 @@ class Viewer:
             raise CheckpointError(f"{workdir} does not say how images are prepared for the network")
         self.preprocess = Preprocess.from_dict(self.metadata["preprocessing"])
         lists = [self.metadata.get(name) for name in ("class_names", "synsets")]
-        numbers = [str(k) for k in range(self.model.num_classes)]  # type: ignore[attr-defined]
-        self.class_ids: list[str] = next((names for names in lists if names), numbers)
+        known = [names for names in lists if names]
+        if not known:
+            count = count_classes(self.model, self.variables, self.preprocess)
+            known = [[str(k) for k in range(count)]]
+        self.class_ids: list[str] = known[0]
         self.class_names = readable(self.class_ids)
 
     @property
@@ -76,7 +84,8 @@ class Viewer:
         return jnp.asarray(self.preprocess.normalise(views.astype(np.float32)))
 
     def logits(self, inputs: Array) -> np.ndarray:
-        """Logits [B, K]."""
+        """Logits [B, K]; raises ConfigError for a network that classifies pixels."""
+        check_classifies(self.model)
         return np.asarray(_logits(self.model, self.variables, inputs))
 
     def probabilities(self, inputs: Array) -> np.ndarray:

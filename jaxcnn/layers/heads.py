@@ -41,10 +41,13 @@ def pooled_head(
 
     With `class_map` the linear layer is applied at every position instead, [B, H, W, K]: its mean
     over the map is the logits, and a class's slice is its class activation map plus the bias (Zhou
-    et al. 2016). The map that the head reads is named `features`; the result is float32. Call it
-    inside a module's compact method.
+    et al. 2016). The map that the head reads is named `features`; the result is float32. With
+    `num_classes` 0 that map is the result, or its mean [B, C]. Call it inside a module's compact
+    method.
     """
     x = Identity(name="features")(x)
+    if not num_classes:
+        return as_logits(x, class_map)  # [B, C] or [B, H, W, C]
     if not class_map:
         x = jnp.mean(x, axis=(1, 2), keepdims=True)  # [B, 1, 1, C]
     x = nn.Dropout(dropout_rate)(x, deterministic=not train)
@@ -55,7 +58,8 @@ def pooled_head(
 def as_logits(x: Array, class_map: bool) -> Array:
     """The class map [B, H, W, K] in float32, or its mean over the map, the logits [B, K].
 
-    Every device has all classes of the result.
+    Of a map of features [B, H, W, C] likewise: the map, or the pooled features. Every device has
+    all of the result.
     """
     with jax.named_scope("logits"):
         x = x.astype(jnp.float32)

@@ -86,6 +86,8 @@ class CudaConvnet(nn.Module):
         x = act3(Conv(64, 5, padding=2, name="conv3", **kw)(x))  # [B,8,8,64]
         x = AvgPool(*self.pooling, ceil=True, name="pool3")(x)  # [B,4,4,64]
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, self.class_map)  # [B,64]
         x = x if self.class_map else ops.adaptive_avg_pool(x, 4)
         x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
         return as_logits(FullyConnected(self.num_classes, 4, name="fc10", **kw)(x), self.class_map)

@@ -13,7 +13,10 @@ from typing import Any
 
 import flax.linen as nn
 
+from jaxcnn import own
 from jaxcnn.errors import ModelError, did_you_mean
+from jaxcnn.models._features import feature_maps
+from jaxcnn.models._own import fields_of, own_class, own_network
 
 
 @functools.cache
@@ -39,35 +42,52 @@ def list_models(pattern: str = "*") -> dict[str, str]:
     }
 
 
-def create_model(name: str, **overrides: Any) -> nn.Module:
+def create_model(name: str, *, features_only: bool = False, **overrides: Any) -> nn.Module:
     """The network `name` (see `list_models`), an `nn.Module`, with `overrides` of its fields.
 
-    Every network has the fields `num_classes`, `dtype`, `dropout_rate`, `class_map` and
-    `input_shape`, and the method `smallest_image`. `model.apply(variables, images, train=False)`
-    gives float32 logits [B, K] of images [B, H, W, C].
+    `jaxcnn.create_model` is the same, takes `pretrained` besides, and explains all of it.
 
-    With `train=True`, running statistics change in the collection `batch_stats`, dropout draws from
-    the key `dropout`, and networks with auxiliary heads (GoogLeNet and its descendants) hand their
-    logits out in the collection `aux_logits`, one a head. A training loop of your own must ask for
-    them, or they are lost without a word, and the heads are never trained:
+    A network of your own is named "package.module:Class" (docs/own.md). All others have the fields
+    `num_classes`, `dtype`, `dropout_rate`, `class_map` and `input_shape`, and the method
+    `smallest_image`. `model.apply(variables, images, train=False)` gives float32 logits [B, K] of
+    images [B, H, W, C]. A fully convolutional network gives logits [B, H, W, K], one vector a
+    pixel, and has no `class_map`; its class says so by `per_pixel`.
 
-        logits, state = model.apply(variables, images, train=True, rngs={"dropout": key},
-                                    mutable=["batch_stats", "aux_logits"])
-        loss = cross_entropy(logits, labels)
-        for aux in jax.tree.leaves(state.get("aux_logits", {})):  # [B, K] each
-            loss += 0.3 * cross_entropy(aux, labels)
+    With `num_classes=0` the head is left out: the result is the pooled features [B, C], or with
+    `class_map` their map. With `features_only` it is the maps at each stride (`FeatureMaps`).
 
-    `aux_heads=False` leaves the heads and their parameters out.
-
-    Raises ModelError for a name or a field that does not exist, naming the nearest ones that do.
+    Raises ModelError for a name or a field that does not exist, naming the nearest ones that do,
+    and OwnError for a network of your own that does not fit.
     """
+    if own.is_reference(name):
+        if features_only:
+            raise ModelError(f"features_only is for the networks of list_models(), not for {name}")
+        return own_network(name, overrides)
+    _, module, fields = _row(name)
+    known = fields_of(module)
+    for field in overrides:
+        if field not in known:
+            raise ModelError(f"{name} has no field {field!r}; its fields are {', '.join(known)}")
+    if features_only:
+        return feature_maps(module(**{**fields, **overrides, "num_classes": 0}))
+    if (classes := overrides.get("num_classes", 1)) < 0:
+        raise ModelError(f"num_classes is {classes}; it must be 0 (no head) or more")
+    return module(**{**fields, **overrides})
+
+
+def has_field(name: str, field: str) -> bool:
+    """Whether the network `name` has the `field`: one of your own need not have `num_classes`.
+
+    Raises ModelError or OwnError as `create_model` does.
+    """
+    module = own_class(name) if own.is_reference(name) else _row(name)[1]
+    return field in fields_of(module)
+
+
+def _row(name: str) -> tuple[str, type[nn.Module], dict[str, Any]]:
+    """(family, module class, fields) of a variant; raises ModelError where there is none."""
     variants = _variants()
     if name not in variants:
         hint, known = did_you_mean(name, variants), ", ".join(sorted(variants))
         raise ModelError(f"there is no model {name!r}{hint}; there are {known}")
-    _, module, fields = variants[name]
-    known = sorted(f for f in module.__dataclass_fields__ if f not in ("parent", "name"))
-    for field in overrides:
-        if field not in known:
-            raise ModelError(f"{name} has no field {field!r}; its fields are {', '.join(known)}")
-    return module(**{**fields, **overrides})
+    return variants[name]

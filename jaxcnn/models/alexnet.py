@@ -175,6 +175,8 @@ class AlexNet(nn.Module):
         if len(f) == 6:
             x = self.conv(x, "conv6", f[5], 3, padding=1, kernel_init=normal(0.03))  # [B,6,6,256]
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, self.class_map)  # [B,C]
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         x = self.fully_connected(x, "fc6", self.window, train)  # [B,1,1,4096]
         x = self.fully_connected(x, "fc7", 1, train)  # [B,1,1,4096]

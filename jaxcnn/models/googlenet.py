@@ -212,7 +212,8 @@ class GoogLeNet(nn.Module):
     @nn.compact
     def __call__(self, images: Array, train: bool = False) -> Array:
         check_images(images, self.smallest_image(), type(self).__name__)
-        heads = HEADS if self.aux_heads and (train or self.is_initializing()) else {}
+        has_heads = self.aux_heads and self.num_classes and (train or self.is_initializing())
+        heads = HEADS if has_heads else {}
         unit = self.unit()
         x = images.astype(self.dtype)
         for name, layer in self.layers:  # shapes beside the table above

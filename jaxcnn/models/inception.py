@@ -166,7 +166,7 @@ class InceptionNet(nn.Module):
             group_size=self.bn_group_size,
             **init,
         )
-        has_head = self.aux_heads and (train or self.is_initializing())
+        has_head = self.aux_heads and self.num_classes and (train or self.is_initializing())
         x = images.astype(self.dtype)
         for name, layer in self.layers:  # shapes beside the tables
             if isinstance(layer, Residual):

@@ -70,12 +70,12 @@ def fit_map(x: Array, side: int, image: int, images: Array, network: str) -> Arr
         given = "x".join(map(str, images.shape[1:3]))
         found = "x".join(map(str, x.shape[1:3]))
         missing, odd = divmod(image - images.shape[1], 2)
-        pad = f"data.pad={missing}" if missing > 0 and not odd else "data.pad"
+        fits = missing > 0 and not odd
+        pad = f"Pad the images (data.pad={missing}) or resize them" if fits else "Resize the images"
         warnings.warn(
             f"{network} reads images of {image}x{image} pixels and was given {given}: the map "
-            f"before its linear layers, {found}, is resized to {side}x{side}. Pad the images "
-            f"({pad}) or resize them (data.image_size={image}); over larger ones, "
-            "class_map=True slides the network.",
+            f"before its linear layers, {found}, is resized to {side}x{side}. {pad} "
+            f"(data.image_size={image}); over larger ones, class_map=True slides the network.",
             stacklevel=2,
         )
     return ops.adaptive_avg_pool(x, side)
@@ -117,6 +117,8 @@ class LeNet5(nn.Module):
         x = Squash(name="squash_C3")(TableConv(dtype, name="C3")(x))  # [B,10,10,16]
         x = Squash(name="squash_S4")(Subsampling(dtype, name="S4")(x))  # [B,5,5,16]
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, self.class_map)  # [B,C]
         x = x if self.class_map else fit_map(x, 5, 32, images, "lenet5")
         fields = dict(dtype=dtype, kernel_init=fifth, bias_init=fifth)
         x = Squash(name="squash_C5")(FullyConnected(120, 5, name="C5", **fields)(x))  # [B,1,1,120]
@@ -177,6 +179,8 @@ class LeNet(nn.Module):
             x = pooling(2, 2, name=pool)(x)  # [B,14,14,6], [B,5,5,16]
             padding = 0
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, self.class_map)  # [B,C]
         if not self.class_map:
             x = fit_map(x, self.window, self.native_image(), images, type(self).__name__)
         window = self.window

@@ -146,9 +146,13 @@ class NiN(nn.Module):
             x = self.conv(x, f"cccp{2 * i - 1}", second, 1)
             if i == len(self.stages) and not self.fc_head:
                 x = Identity(name="features")(x)
+                if not self.num_classes:
+                    return as_logits(x, self.class_map)  # [B,1024]
             x = self.conv(x, f"cccp{2 * i}", third[0] if third else None, 1)  # the last: [B,6,6,K]
         if self.fc_head:
             x = Identity(name="features")(x)
+            if not self.num_classes:
+                return as_logits(x, self.class_map)  # [B,C]
             x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
             x = nn.Dropout(self.fc_dropout_rate)(x, deterministic=not train)
             fields = dict(dtype=self.dtype, kernel_init=self.kernel_init)

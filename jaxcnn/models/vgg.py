@@ -119,6 +119,8 @@ class VGG(nn.Module):
             x = MaxPool(2, 2, name=f"pool{block}")(x)
             # [B,112,112,64], [B,56,56,128], [B,28,28,256], [B,14,14,512], [B,7,7,512]
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, self.class_map)  # [B,C]
         x = x if self.class_map else ops.adaptive_avg_pool(x, self.window)
         window = self.window
         if not self.hidden:

@@ -105,6 +105,8 @@ class ZFNet(nn.Module):
             x = self.conv(x, i, 3, padding=1)  # [B,13,13,384], [B,13,13,384], [B,13,13,256]
         x = self.pool(x, 5)  # [B,6,6,256]
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, self.class_map)  # [B,256]
         window = 6
         x = x if self.class_map else ops.adaptive_avg_pool(x, window)
         for i, units in zip((6, 7), self.hidden, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxcnn.data.images.views import eval_view
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import JaxcnnError
-from jaxcnn.interpret.activations import FEATURES, capture, layer_shapes
+from jaxcnn.interpret.activations import capture, head_map, layer_shapes
 from jaxcnn.interpret.retrieval import embed, features, nearest
 from jaxcnn.interpret.viewer import Viewer
 from jaxcnn.pages.images import data_uri
@@ -87,11 +87,11 @@ def last_hidden(viewer: Viewer) -> str:
     the others is averaged over its positions.
     """
     shapes = layer_shapes(viewer.model, viewer.variables, (1, *viewer.shape))
-    paths = list(shapes)
-    between = paths[paths.index(FEATURES) + 1 : -1]  # the last one is the output
+    paths, last_map = list(shapes), head_map(shapes)
+    between = paths[paths.index(last_map) + 1 : -1]  # the last one is the output
     named = [path for path in between if not path.split("/")[-1].startswith("Dropout")]
     vectors = [path for path in named if np.prod(shapes[path][1:-1]) == 1]
-    return vectors[-1] if vectors else FEATURES
+    return vectors[-1] if vectors else last_map
 
 
 def features_of(subject: Subject, rows: np.ndarray, layer: str) -> np.ndarray:

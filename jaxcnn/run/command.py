@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import config_flags
 
+from jaxcnn import own
 from jaxcnn.config import overrides, recipes, schema
 from jaxcnn.errors import JaxcnnError, UsageError, nearest, one_line, question
 from jaxcnn.parallel.launch import START_SECONDS, Launch
@@ -174,6 +175,8 @@ def load_config(named: str) -> schema.Config:
     path = recipes.find(file)
     if not path.is_file():
         raise UsageError(_no_config_file(path))
+    if path.parent != recipes.folder():
+        own.search(path.parent)  # a config file may name what it holds itself
     try:
         module = load_module(path)
         config = module.get_config(variant) if colon else module.get_config()

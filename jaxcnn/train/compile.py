@@ -12,7 +12,7 @@ from jaxcnn.parallel.mesh import replicated
 from jaxcnn.train import layout
 from jaxcnn.train.augment.batch import make_prepare
 from jaxcnn.train.feed import Batch, Item, Store
-from jaxcnn.train.losses import LOSSES
+from jaxcnn.train.losses import find_loss
 from jaxcnn.train.setup import Setup
 from jaxcnn.train.state import State
 from jaxcnn.train.step import make_eval_step, make_train_step
@@ -50,7 +50,7 @@ def compile_steps(setup: Setup, like: State) -> Steps:
     sums come back stacked, [steps].
     """
     config, splits = setup.config, setup.splits
-    loss, classes = LOSSES[config.optim.loss], len(splits.class_names)
+    loss, classes = find_loss(config.optim.loss), len(splits.class_names)
     one_step = make_train_step(
         setup.model,
         setup.tx,

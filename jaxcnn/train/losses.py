@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxcnn import own
+from jaxcnn.train.own_functions import own_loss
+
 Array = jax.Array
 
 Loss = Callable[[Array, Array], Array]
@@ -27,6 +30,11 @@ def lenet_map(logits: Array, targets: Array) -> Array:
     rubbish = jnp.full((logits.shape[0], 1), -LENET_J, logits.dtype)  # [B, 1]
     every = jnp.concatenate([logits, rubbish], axis=1)  # [B, K + 1]
     return jax.nn.logsumexp(every, axis=1) - jnp.sum(targets * logits, axis=1)  # [B]
+
+
+def find_loss(name: str) -> Loss:
+    """The loss that `config.optim.loss` names; raises OwnError for one of your own that is none."""
+    return own_loss(name) if own.is_reference(name) else LOSSES[name]
 
 
 LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "lenet_map": lenet_map}

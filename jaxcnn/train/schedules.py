@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from jaxcnn import own
 from jaxcnn.config.schema import Optim
 from jaxcnn.errors import ConfigError
+from jaxcnn.train.own_functions import own_schedule
 
 MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits
 Array = jax.Array
@@ -114,14 +116,23 @@ SCHEDULES: dict[str, Callable[[Optim, _Place], Array]] = {
 }
 
 
+def _shape(optim: Optim, total: int, steps_per_epoch: float) -> Callable[[Optim, _Place], Array]:
+    """The function of (optim, place) that `optim.schedule` names."""
+    if not own.is_reference(optim.schedule):
+        return SCHEDULES[optim.schedule]
+    multiple = own_schedule(optim.schedule, total, steps_per_epoch)
+    return lambda _, place: multiple(place.step)
+
+
 def make_schedule(optim: Optim, steps_per_epoch: float) -> Schedule:
     """rate(step): linear warm-up to the full rate, then the named schedule.
 
-    The schedule's epochs count from step 0, as EfficientNet's code counts them.
+    The schedule's epochs count from step 0, as EfficientNet's code counts them. Raises OwnError
+    for a schedule of your own that is none.
     """
     total = total_steps(optim, steps_per_epoch)
     warmup = float(round(optim.warmup * steps_per_epoch))
-    shape = SCHEDULES[optim.schedule]
+    shape = _shape(optim, total, steps_per_epoch)
 
     def rate(step):
         step = jnp.asarray(step).astype(jnp.float32)

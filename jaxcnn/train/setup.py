@@ -10,20 +10,25 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from jaxcnn.config.schema import Config
+from jaxcnn import own
+from jaxcnn.config.schema import Config, Data
 from jaxcnn.config.values import to_dict
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.pipeline.resolve import resolve
+from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.open import default_eval_split, open_source
 from jaxcnn.errors import ConfigError, one_line
 from jaxcnn.layers.naming import check_patterns
-from jaxcnn.models import create_model
+from jaxcnn.models import create_model, has_field
 from jaxcnn.parallel.mesh import make_mesh
 from jaxcnn.train import layout
 from jaxcnn.train.feed import Feed, make_feed
 from jaxcnn.train.optim import make_optimizer
+from jaxcnn.train.own_functions import check_network, references
 from jaxcnn.train.schedules import Schedule, check_length, make_schedule, total_steps
 from jaxcnn.train.state import State, init_state
+
+TRIED = 10  # classes with which a network of the user's is made before the data is known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Setup:
     @property
     def model_args(self) -> dict[str, Any]:
         """The fields that make the network from its name."""
-        return {"num_classes": len(self.splits.class_names)} | self.config.model_args
+        classes = {"num_classes": len(self.splits.class_names)}
+        return (classes if hasattr(self.model, "num_classes") else {}) | self.config.model_args
 
     def epoch(self, step: int) -> float:
         """The epoch that `step` lies in, for the log."""
@@ -76,6 +82,8 @@ class Setup:
             "preprocessing": self.splits.preprocess.to_dict(),
             "class_names": self.splits.class_names,
             "eval_split": self.splits.eval_split,
+            # where what the user wrote was found
+            "own_folders": own.folders_of(references(self.config)),
         }
 
 
@@ -83,17 +91,47 @@ def build_model(config: Config, num_classes: int | None = None) -> Any:
     """The network of `config`; raises ConfigError for a network or a field that does not exist.
 
     With `num_classes` the network must have so many, which is what it gets if nothing else is set.
+    A network of your own need not have the fields `num_classes` and `dtype`.
     """
     fields = dict(config.model_args)
-    if num_classes is not None and fields.setdefault("num_classes", num_classes) != num_classes:
+    if num_classes is not None and fields.get("num_classes", num_classes) != num_classes:
         raise ConfigError(
             f"config.model_args sets num_classes={fields['num_classes']}, but {config.data.name} "
             f"has {num_classes}"
         )
     try:
-        return create_model(config.model, dtype=jnp.dtype(config.precision), **fields)
+        if num_classes is None and own.is_reference(config.model):
+            num_classes = TRIED  # its field may have no default
+        if num_classes is not None and has_field(config.model, "num_classes"):
+            fields.setdefault("num_classes", num_classes)
+        if has_field(config.model, "dtype"):
+            fields["dtype"] = jnp.dtype(config.precision)
+        elif config.precision != "float32":
+            raise ConfigError(
+                f"{config.model} has no field dtype, so it cannot compute in {config.precision}; "
+                'give it one, or set config.precision="float32"'
+            )
+        return create_model(config.model, **fields)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"config.model: {error}") from None
+
+
+def input_shape(model: nn.Module, data: Data, source: Source) -> tuple[int, int, int]:
+    """[H, W, C] of the images that a network is for: its field, else the size of the data's images.
+
+    Raises ConfigError where a network of your own has no field `input_shape` and the images have
+    no size in common.
+    """
+    if shape := getattr(model, "input_shape", None):
+        return tuple(shape)
+    if source.image_shape:
+        return source.image_shape
+    if not data.image_size:
+        raise ConfigError(
+            f"{type(model).__name__} has no field input_shape, and the images of {data.name} are "
+            "of several sizes; set config.data.image_size"
+        )
+    return data.image_size, data.image_size, data.channels or 3
 
 
 def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
@@ -113,7 +151,8 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
     source = open_source(data, data.train_split)
     eval_split = data.eval_split or default_eval_split(source)
     model = build_model(config, len(source.class_names))
-    preprocess = resolve(data, model.input_shape, source)
+    _check_answers(model, source)
+    preprocess = resolve(data, input_shape(model, data, source), source)
     steps_per_epoch = len(source) / data.batch_size
     check_length(config.optim, steps_per_epoch)
     return Setup(
@@ -134,6 +173,23 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
     )
 
 
+def _check_answers(model: nn.Module, source: Source) -> None:
+    """Raises ConfigError unless network and data both speak of pixels, or both of images."""
+    pixels = getattr(model, "per_pixel", False)
+    if pixels == source.maps:
+        return
+    name = type(model).__name__
+    if pixels:
+        raise ConfigError(
+            f"{name} gives a class for every pixel and {source.name} has one label an image; train "
+            "it on shapes, mask_folder or another dataset of masks"
+        )
+    raise ConfigError(
+        f"{source.name} has a label for every pixel and {name} gives one class an image; train a "
+        "network of configs/fcn.py on it"
+    )
+
+
 def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
     """(abstract state with shardings, function that computes the fresh state there).
 
@@ -146,6 +202,8 @@ def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
 
     key = jax.random.key(config.seed)
     try:
+        if own.is_reference(config.model):
+            check_network(setup.model, shape, len(setup.splits.class_names))
         abstract = jax.eval_shape(init, key)
         check_patterns(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:

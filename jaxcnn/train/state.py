@@ -37,7 +37,8 @@ class State(struct.PyTreeNode):
 
 def init_variables(key: Array, model: nn.Module, image_shape: Sequence[int]) -> dict[str, Any]:
     """Fresh {params, batch_stats} of `model` for images of [H, W, C]; auxiliary heads included."""
-    variables = model.init({"params": key}, jnp.zeros((1, *image_shape), jnp.float32))
+    images = jnp.zeros((1, *image_shape), jnp.float32)
+    variables = model.init({"params": key}, images, train=False)
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 
 

@@ -27,8 +27,8 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **fields: Any) -> dict[
       name: one of `ports.PORTS`.
       state_dict: {their name: array}.
       fields: fields of the network in which it differs from its row. The number of classes is that
-        of the weights unless `num_classes` is given. With `aux_heads=False` the auxiliary heads of
-        the state dict, if it has any, are left out.
+        of the weights unless `num_classes` is given; 0 leaves the head out. With
+        `aux_heads=False` the auxiliary heads of the state dict, if it has any, are left out.
 
     Returns:
       {"params": ..., "batch_stats": ...} of NumPy float32 arrays; a network without BatchNorm has
@@ -43,8 +43,12 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **fields: Any) -> dict[
         state = {key: value for key, value in state.items() if not key.startswith(port.aux)}
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     classes = count_classes(port, shapes)
-    wanted = leaves(name, **({"num_classes": classes} if classes else {}) | fields)
+    whole = {"num_classes": classes} if classes else {}
+    headless = fields.get("num_classes") == 0
+    wanted = leaves(name, **(fields | whole if headless else whole | fields))
     check_state(name, shapes, {leaf.theirs: leaf.their_shape for leaf in wanted})
+    if headless:
+        wanted = leaves(name, **fields)
     arrays = {leaf.path: _to_ours(_numpy(state[leaf.theirs]), leaf) for leaf in wanted}
     return {"params": {}, "batch_stats": {}} | traverse_util.unflatten_dict(arrays)
 

@@ -1,10 +1,12 @@
-"""Opens a source by its name: an embedded set, a folder, or a TFDS dataset."""
+"""Opens a source by its name: an embedded set, a folder, a TFDS dataset, or one of your own."""
 
+from jaxcnn import own
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.base import Source
 from jaxcnn.data.sources.digits import Digits
 from jaxcnn.data.sources.folder import Folder
 from jaxcnn.data.sources.mask_folder import MaskFolder
+from jaxcnn.data.sources.own import open_own
 from jaxcnn.data.sources.shapes import Shapes
 from jaxcnn.data.sources.tfds import open_tfds
 from jaxcnn.errors import DataError
@@ -23,6 +25,8 @@ def open_source(data: Data, split: str) -> Source:
         return Folder(data.data_dir, split)
     if data.name == "mask_folder":
         return MaskFolder(data.data_dir, split)
+    if own.is_reference(data.name):
+        return open_own(data, split)
     return open_tfds(data.name, data.data_dir, split, data.label)
 
 

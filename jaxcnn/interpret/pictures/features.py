@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.draw.grids import around_grey, flat, grid, stretch
-from jaxcnn.interpret.activations import FEATURES, capture, check_map, layer_shapes
+from jaxcnn.interpret.activations import capture, check_map, head_map, layer_shapes
 from jaxcnn.interpret.deconvnet import deconvnet
 from jaxcnn.interpret.pictures.task import Task, save_numbers
 
@@ -94,6 +94,6 @@ def _maps(task: Task, layer: str) -> tuple[str, np.ndarray]:
     """(the layer, its maps float32 [B, h, w, C])."""
     viewer, inputs = task.viewer, task.seen.inputs
     shapes = layer_shapes(viewer.model, viewer.variables, inputs.shape)
-    layer = check_map(shapes, layer or FEATURES)
+    layer = check_map(shapes, layer or head_map(shapes))
     maps = capture(viewer.model, viewer.variables, inputs, [layer])[layer]
     return layer, np.asarray(maps, np.float32)

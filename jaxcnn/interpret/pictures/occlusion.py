@@ -8,7 +8,7 @@ import numpy as np
 from jaxcnn.draw.grids import around_grey
 from jaxcnn.draw.overlay import Panel
 from jaxcnn.errors import ConfigError
-from jaxcnn.interpret.activations import FEATURES, check_map, layer_shapes
+from jaxcnn.interpret.activations import check_map, head_map, layer_shapes
 from jaxcnn.interpret.deconvnet import deconvnet
 from jaxcnn.interpret.occlusion import Occlusion, occlusion
 from jaxcnn.interpret.pictures.task import Classes, Task
@@ -30,9 +30,8 @@ def occlusion_maps(
     viewer, seen, written = task.viewer, task.seen, []
     side = viewer.preprocess.image_size
     size, stride = size or max(1, side // 5), stride or max(1, side // 28)
-    layer = check_map(
-        layer_shapes(viewer.model, viewer.variables, seen.inputs.shape), layer or FEATURES
-    )
+    shapes = layer_shapes(viewer.model, viewer.variables, seen.inputs.shape)
+    layer = check_map(shapes, layer or head_map(shapes))
     for row, (number, *_) in enumerate(classes):
         image = seen.inputs[row : row + 1]
         found = occlusion(

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxcnn.draw.grids import around_grey, flat, grid
 from jaxcnn.errors import ConfigError
-from jaxcnn.interpret.activations import FEATURES, capture, check_map, layer_shapes
+from jaxcnn.interpret.activations import capture, check_map, head_map, layer_shapes
 from jaxcnn.interpret.deconvnet import Patch, deconvnet, receptive_box, top_patches
 from jaxcnn.interpret.pictures.task import save_numbers
 from jaxcnn.interpret.viewer import Viewer
@@ -39,7 +39,7 @@ def strongest_patches(
     if len(views) < EACH:
         raise ConfigError(f"{len(views)} images cannot fill {EACH} patches a channel; give more")
     shapes = layer_shapes(viewer.model, viewer.variables, (1, *viewer.shape))
-    layer = check_map(shapes, layer or FEATURES)
+    layer = check_map(shapes, layer or head_map(shapes))
     channels = _lively(viewer, views, layer, most)
     batches = (viewer.normalise(views[at : at + BATCH]) for at in range(0, len(views), BATCH))
     found = top_patches(

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxcnn import ops
+from jaxcnn import ops, own
 from jaxcnn.config.schema import Data
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.errors import DataError
@@ -19,6 +19,7 @@ from jaxcnn.train.augment.mixing import cutmix, mixup
 from jaxcnn.train.augment.photometric import color_jitter, fb_color, load_pca
 from jaxcnn.train.augment.randaugment import randaugment
 from jaxcnn.train.augment.spatial import distort, erase, flip, shift
+from jaxcnn.train.own_functions import own_augmentation
 
 Array = jax.Array
 # What may be done to images whose pixels have labels: MOVING moves the labels too.
@@ -46,7 +47,7 @@ def make_prepare(
     `batch` has uint8 `image` and integer `label`. In training the images are augmented as
     `data.augment` says, in its order, and targets are smoothed; where both mixup and cutmix are
     named, each batch gets one of them. Without `train` the key is not used. Raises DataError for
-    what grey images cannot have.
+    what grey images cannot have, and OwnError for an augmentation of your own that is none.
     """
     if train and preprocess.channels == 1:
         for name in data.augment:
@@ -95,8 +96,13 @@ def make_prepare(
 def _steps(data: Data, preprocess: Preprocess, offset: Array) -> dict[str, Step]:
     """{name in `data.augment`: function of (key, images)}; what shows at edges is the mean."""
     background = jnp.zeros((1, 1, preprocess.channels))
+    yours = {
+        name: own_augmentation(name, preprocess.shape)
+        for name in data.augment
+        if own.is_reference(name)
+    }
     colours: dict[str, Any] = load_pca(data.pca) if data.pca else {}
-    return {
+    return yours | {
         "flip": flip,
         "shift": lambda key, x: shift(key, x, data.shift, offset),
         "distort": lambda key, x: distort(key, x, data.distort, background),

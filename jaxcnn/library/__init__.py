@@ -1,0 +1,1 @@
+"""What `import jaxcnn` hands out; everything heavy is imported where it is used."""
