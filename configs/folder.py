@@ -11,8 +11,8 @@ ROOT/val. A folder without either is split by itself:
 of the files, which is the last classes by alphabet, so deal the files out before. With fewer than
 some thousand images a class start from public weights instead: configs/finetune.py.
 
-All variants normalise by ImageNet's mean and deviation of each colour, crop at random by area, flip,
-and learn with warm-up and a cosine. Any other network takes the same settings by
+All variants normalise by ImageNet's mean and deviation of each colour, crop at random by area,
+flip, and learn with warm-up and a cosine. Any other network takes the same settings by
 --config.model=NAME; without BatchNorm it wants a tenth of the rate.
 
 A common practice, no paper's recipe. Measured here: not run.

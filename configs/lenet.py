@@ -27,6 +27,9 @@ from jaxcnn.errors import ConfigError
 # MNIST's 28x28 fields are centred in the network's 32x32, so that stroke ends stay inside C1's
 # receptive fields (section II-B).
 PAD = {"lenet": 2, "lenet5": 2, "lenet_caffe": 0}
+# The embedded digits reach the edges of their 8x8 fields: they fill 24 pixels of the network's, so
+# that distortions do not cut them (MNIST's digits fill 20).
+PAD_DIGITS = {"lenet": 4, "lenet5": 4, "lenet_caffe": 2}
 DIGITS = tuple(
     f"{name}{data}{distort}"
     for name in PAD
@@ -64,7 +67,7 @@ def recipe(name: str, mnist: bool, distort: bool) -> Config:
             name="mnist" if mnist else "digits",
             batch_size=64,
             eval_batch_size=512,
-            pad=PAD[name] if mnist else 0,
+            pad=(PAD if mnist else PAD_DIGITS)[name],
             augment=("distort",) if distort or not mnist else (),
         ),
         optim=Optim(

@@ -1,8 +1,8 @@
 """Trains the network of a config file.
 
-  jaxcnn train --config=lenet.py --workdir=runs/lenet
-  jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
-  jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
+    jaxcnn train --config=lenet.py --workdir=runs/lenet
+    jaxcnn train --config=lenet.py:lenet5 --workdir=runs/lenet5 --config.optim.learning_rate=0.02
+    jaxcnn train --config=vgg.py --workdir=runs/vgg --preflight
 
 `python -m jaxcnn.main` is the same command. --config takes a file or the name of a recipe that
 comes with the package, which `jaxcnn recipes` lists.
@@ -81,7 +81,8 @@ def run(asked: command.Command) -> None:
         result = loop.train(asked.config, asked.workdir, asked.profile)
     if jax.process_index() == 0:
         _report(result, asked.workdir)
-        if asked.report and not result.get("already_finished"):
+        pixels = "eval_mean_iu" in result  # a report is of classified images
+        if asked.report and not pixels and not result.get("already_finished"):
             from jaxcnn.pages import report
 
             for page in report.automatic(asked.workdir):

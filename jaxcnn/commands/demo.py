@@ -1,7 +1,7 @@
 """Opens a page on this machine to try a network by hand, or writes one that needs no server.
 
-  jaxcnn demo --workdir runs/digits [--port 8000] [--neighbours TABLE.npz]
-  jaxcnn demo --workdir runs/digits,weights/lite0 --static site --ort package/dist
+    jaxcnn demo --workdir runs/digits [--port 8000] [--neighbours TABLE.npz]
+    jaxcnn demo --workdir runs/digits,weights/lite0 --static site --ort package/dist
 
 The page shows the five most probable classes of an image that is dropped, pasted or drawn, where
 the network finds evidence for each, and what it says when a grey square hides a part. Tables of

@@ -1,10 +1,10 @@
 """Evaluates a trained run, imported weights, or an ensemble of several, by a paper's protocol.
 
-  jaxcnn evaluate --workdir runs/digits [--json]
-  jaxcnn evaluate --workdir weights/vgg16 --protocol dense@384 \\
-      --dataset imagenet2012 --data-dir ~/tensorflow_datasets
-  jaxcnn evaluate --workdir runs/resnet50,runs/vgg16,resnet152.npz \\
-      --protocol ten_crop --predictions ensemble.npz
+    jaxcnn evaluate --workdir runs/digits [--json]
+    jaxcnn evaluate --workdir weights/vgg16 --protocol dense@384 \\
+        --dataset imagenet2012 --data-dir ~/tensorflow_datasets
+    jaxcnn evaluate --workdir runs/resnet50,runs/vgg16,resnet152.npz \\
+        --protocol ten_crop --predictions ensemble.npz
 
 Several processes divide the images: by --coordinator_address, --num_processes and --process_id, or
 by themselves under Slurm, Kubernetes and on Cloud TPU slices (docs/scaling.md). The first one

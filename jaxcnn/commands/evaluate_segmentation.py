@@ -1,6 +1,6 @@
 """Evaluates a segmentation run: pixel accuracy, mean accuracy, mean IU, frequency-weighted IU.
 
-  jaxcnn evaluate-segmentation --workdir runs/fcn8s [--bands 1 2 4] [--json]
+    jaxcnn evaluate-segmentation --workdir runs/fcn8s [--bands 1 2 4] [--json]
 
 The measures are of all pixels that are not void, and of those within so many pixels of a boundary
 between classes. Exit codes: 0 done, 1 failed, 2 a flag or data that cannot work.

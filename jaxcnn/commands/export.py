@@ -1,9 +1,9 @@
 """Exports a trained network for other programs, after running the export and comparing it.
 
-  jaxcnn export onnx weights/lite0 --out exported/lite0 --input pixels
-  jaxcnn export stablehlo runs/resnet50 --out exported/resnet50 --outputs logits,features
-  jaxcnn export safetensors runs/resnet50 --out exported/resnet50-torch
-  jaxcnn export hub weights/lite0 --out exported/lite0-hub [--push USER/NAME]
+    jaxcnn export onnx weights/lite0 --out exported/lite0 --input pixels
+    jaxcnn export stablehlo runs/resnet50 --out exported/resnet50 --outputs logits,features
+    jaxcnn export safetensors runs/resnet50 --out exported/resnet50-torch
+    jaxcnn export hub weights/lite0 --out exported/lite0-hub [--push USER/NAME]
 
 W is a run's workdir or a directory of imported weights. safetensors and hub are in the names of
 torchvision or timm, for the networks that they have. What differs from the network by more than

@@ -1,10 +1,10 @@
 """Turns public PyTorch weights into a checkpoint of this package.
 
-  jaxcnn import resnet50 resnet50-0676ba61.pth --out weights/resnet50
-  jaxcnn import tf_efficientnet_b0 model.safetensors --weights ns_jft_in1k
-  jaxcnn import resnet50 download --weights IMAGENET1K_V2 --num-classes 10
-  jaxcnn import resnet20 resnet20-12fca82f.th
-  jaxcnn import efficientnet_lite0 package
+    jaxcnn import resnet50 resnet50-0676ba61.pth --out weights/resnet50
+    jaxcnn import tf_efficientnet_b0 model.safetensors --weights ns_jft_in1k
+    jaxcnn import resnet50 download --weights IMAGENET1K_V2 --num-classes 10
+    jaxcnn import resnet20 resnet20-12fca82f.th
+    jaxcnn import efficientnet_lite0 package
 
 The preprocessing and the class names that belong to the weights are written with them. SOURCE is a
 .pth, .pt, .th or .safetensors file, or the word `download`, which goes through torchvision's or

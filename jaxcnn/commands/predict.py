@@ -1,6 +1,6 @@
 """Says and draws what a network sees in images: the five most probable classes of each.
 
-  jaxcnn predict cat.jpg dog.jpg --workdir weights/resnet50 [--out predictions.png]
+    jaxcnn predict cat.jpg dog.jpg --workdir weights/resnet50 [--out predictions.png]
 
 The picture is that of AlexNet's figure 4. In a folder named after its class, an image has its right
 answer marked. Exit codes: 0 done, 1 failed, 2 a flag or an image that cannot work.

@@ -1,8 +1,8 @@
 """Lists the recipes that come with the package, one a line: what --config takes, how it trains.
 
-  jaxcnn recipes                # every recipe
-  jaxcnn recipes 'vgg*'         # those whose file or variant matches a shell pattern
-  jaxcnn train --config=vgg.py:vgg16 --workdir=runs/vgg16
+    jaxcnn recipes                # every recipe
+    jaxcnn recipes 'vgg*'         # those whose file or variant matches a shell pattern
+    jaxcnn train --config=vgg.py:vgg16 --workdir=runs/vgg16
 
 A file of the same name in the current folder comes first. Copy a recipe to change more than a few
 settings: the folder is printed at the end.

@@ -1,9 +1,9 @@
 """Computes the statistics of BatchNorm anew over the training set, as in He's released networks.
 
-  jaxcnn recompute-statistics --workdir runs/resnet20
-  jaxcnn recompute-statistics --workdir runs/resnet50 --split 'train[:50000]' \\
-      --batch-size 1024 --out weights/resnet50_exact
-  jaxcnn recompute-statistics --workdir runs/resnet20 --layer-by-layer
+    jaxcnn recompute-statistics --workdir runs/resnet20
+    jaxcnn recompute-statistics --workdir runs/resnet50 --split 'train[:50000]' \\
+        --batch-size 1024 --out weights/resnet50_exact
+    jaxcnn recompute-statistics --workdir runs/resnet20 --layer-by-layer
 
 A run keeps running averages, which follow its last steps. This command replaces them by the exact
 mean and variance over all images of the training split, seen as in evaluation, each once. The

@@ -1,9 +1,9 @@
 """Writes a report of a run, or a comparison of two, as one page that is read offline.
 
-  jaxcnn report --workdir runs/digits --out report.html
-  jaxcnn report --workdir runs/lenet,runs/lenet5 --out comparison.html
-  jaxcnn report --workdir weights/vgg16 --dataset imagenet2012 \\
-      --data-dir ~/tensorflow_datasets --out vgg16.html
+    jaxcnn report --workdir runs/digits --out report.html
+    jaxcnn report --workdir runs/lenet,runs/lenet5 --out comparison.html
+    jaxcnn report --workdir weights/vgg16 --dataset imagenet2012 \\
+        --data-dir ~/tensorflow_datasets --out vgg16.html
 
 docs/pages.md says what each part shows. Exit codes: 0 done, 1 failed, 2 a flag or data that cannot
 work.

@@ -1,10 +1,10 @@
 """What the networks cost, beside what was printed.
 
-  jaxcnn summarize                       # every network
-  jaxcnn summarize 'vgg*' resnet50       # some; shell patterns work
-  jaxcnn summarize resnet50 --layers     # layer by layer
-  jaxcnn summarize 'vgg*' --json         # one object a line
-  jaxcnn summarize --ledger              # every published figure, with its source
+    jaxcnn summarize                       # every network
+    jaxcnn summarize 'vgg*' resnet50       # some; shell patterns work
+    jaxcnn summarize resnet50 --layers     # layer by layer
+    jaxcnn summarize 'vgg*' --json         # one object a line
+    jaxcnn summarize --ledger              # every published figure, with its source
 
 Nothing is allocated and nothing runs: everything comes from an abstract trace of each network at
 its own input size.

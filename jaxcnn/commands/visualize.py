@@ -1,9 +1,9 @@
 """Shows what a network has learned and where it looks, as pictures with the numbers beside them.
 
-jaxcnn visualize cam cat.jpg --workdir weights/resnet50 --class top5
-jaxcnn visualize saliency cat.jpg --workdir weights/vgg16 --method guided
-jaxcnn visualize features --workdir runs/alexnet --layer fc7 --split train --save a.npz
-jaxcnn visualize figure zfnet7 --workdir runs/zfnet --images cat.jpg
+    jaxcnn visualize cam cat.jpg --workdir weights/resnet50 --class top5
+    jaxcnn visualize saliency cat.jpg --workdir weights/vgg16 --method guided
+    jaxcnn visualize features --workdir runs/alexnet --layer fc7 --split train --save a.npz
+    jaxcnn visualize figure zfnet7 --workdir runs/zfnet --images cat.jpg
 
 Network, preprocessing and classes come from the checkpoint. `COMMAND --help` lists a command's
 flags, and docs/interpret.md explains every method.
@@ -67,7 +67,7 @@ FLAGS: dict[str, dict] = {
     "--save": {"default": "", "metavar": "FILE.npz", "help": "write the features of a split"},
     "--table": {"default": "", "metavar": "FILE.npz", "help": "what features --save wrote"},
     "--test": {"default": "", "metavar": "FILE.npz", "help": "the table to test on"},
-    "--other": {"default": "", "help": "zfnet6, fcn4: the second run"},
+    "--other": {"default": "", "help": "zfnet6: the second run; fcn4: others, with commas"},
     "--out": {"default": "pictures", "help": "folder (default: %(default)s)"},
 }
 NETWORK = ("--workdir", "--best")

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.config.schema import Data
 from jaxcnn.data.sources.base import Example, Indices
 from jaxcnn.errors import DataError
@@ -69,6 +70,7 @@ def classify(
     if not paths:
         raise DataError("no image was given; give the paths of JPEG, PNG or WebP files")
     trained = load_trained(workdir, best)
+    check_classifies(trained.model)
     labels = {name: k for names in trained.class_lists for k, name in enumerate(names)}
     return predict(
         trained.model,

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.config.schema import Config
 from jaxcnn.config.validation import validate
 from jaxcnn.config.values import from_dict
@@ -150,6 +151,7 @@ def score_member(
             f"{data.name} {split} has a label for every pixel; evaluate it with "
             f"jaxcnn evaluate-segmentation --workdir {workdir}"
         )
+    check_classifies(trained.model)
     check_classes(trained.class_lists, source.class_names, f"{data.name} {split}")
     chosen = trained.protocol(protocol)
     predictions = predict(

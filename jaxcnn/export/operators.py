@@ -9,6 +9,7 @@ import numpy as np
 from jaxcnn.export.arithmetic import BINARY, UNARY, binary, elementwise, unary
 from jaxcnn.export.graph import MAP_RANK, NCHW, Const, Graph, Value, unsupported
 from jaxcnn.export.reshapes import concatenate, crop, gather, pad, part_of
+from jaxcnn.export.upsampling import along_an_axis, transposed_conv
 
 SAME = ("copy", "copy_p", "stop_gradient", "name", "sharding_constraint", "optimization_barrier")
 # Operations that may be computed on numbers before they are repeated.
@@ -21,9 +22,11 @@ def conv(g: Graph, x: Value, kernel: Const, p: dict[str, Any], shape: tuple[Any,
     """A convolution, NCHW inside; its scale and offsets are folded in later."""
     if not isinstance(kernel, Const):
         raise unsupported("a convolution by a kernel that is computed", g.scope)
-    spec, plain = p["dimension_numbers"], all(d == 1 for d in p["lhs_dilation"])
-    if (spec.lhs_spec, spec.rhs_spec, spec.out_spec) != (NCHW, (3, 2, 0, 1), NCHW) or not plain:
+    spec = p["dimension_numbers"]
+    if (spec.lhs_spec, spec.rhs_spec, spec.out_spec) != (NCHW, (3, 2, 0, 1), NCHW):
         raise unsupported(f"a convolution with {spec}", g.scope)
+    if any(d != 1 for d in p["lhs_dilation"]):
+        return transposed_conv(g, x, kernel, p, shape)
     weights = np.ascontiguousarray(kernel.data.transpose(3, 2, 0, 1), np.float32)  # [O, I, kh, kw]
     (top, bottom), (left, right) = p["padding"]
     name = g.add(
@@ -37,6 +40,8 @@ def conv(g: Graph, x: Value, kernel: Const, p: dict[str, Any], shape: tuple[Any,
 
 def product(g: Graph, x: Value, kernel: Const, p: dict[str, Any], shape: tuple[Any, ...]) -> Value:
     """A linear layer; one that reads a flattened map takes its rows in the order C, H, W."""
+    if len(x.shape) == MAP_RANK and isinstance(kernel, Const) and kernel.data.ndim == 2:
+        return along_an_axis(g, x, kernel, p, shape)
     plain = p["dimension_numbers"] == (((1,), (0,)), ((), ()))
     if not plain or not isinstance(kernel, Const) or kernel.data.ndim != 2:
         raise unsupported(f"a product with {p['dimension_numbers']}", g.scope)

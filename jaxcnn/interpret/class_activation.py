@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.activations import (
     FEATURES,
@@ -50,7 +51,8 @@ def class_map_shape(model: nn.Module, variables: Any, shape: Sequence[int]) -> t
 
 
 def _with_class_map(model: nn.Module) -> nn.Module:
-    """`model` with its class map as output; ConfigError for one of the user's that has none."""
+    """The network that gives its class map; ConfigError for one that has none."""
+    check_classifies(model)
     if not hasattr(model, "class_map"):
         raise ConfigError(
             f"{type(model).__name__} has no field class_map, so it has no class map; use grad_cam"

@@ -125,6 +125,11 @@ def features(
     shapes = layer_shapes(model, variables, (1, *preprocess.shape))
     layer = check_layer(shapes, layer or head_map(shapes))
     source = open_source(data, split)
+    if source.maps:
+        raise DataError(
+            f"{data.name} {split} has a label for every pixel and a table has one an image; take "
+            "features of another --dataset"
+        )
     rows, labels, records = [], [], []
     stream = batches(data, split, seed=0, preprocess=preprocess, train=False, source=source)
     for batch in stream:

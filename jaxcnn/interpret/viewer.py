@@ -12,7 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import FrozenDict
 
-from jaxcnn.checkpoint.variables import count_classes, load_variables, model_of
+from jaxcnn.checkpoint.variables import (
+    check_classifies,
+    count_classes,
+    load_variables,
+    model_of,
+)
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
 from jaxcnn.errors import CheckpointError, ConfigError, DataError, nearest
@@ -79,7 +84,8 @@ class Viewer:
         return jnp.asarray(self.preprocess.normalise(views.astype(np.float32)))
 
     def logits(self, inputs: Array) -> np.ndarray:
-        """Logits [B, K]."""
+        """Logits [B, K]; raises ConfigError for a network that classifies pixels."""
+        check_classifies(self.model)
         return np.asarray(_logits(self.model, self.variables, inputs))
 
     def probabilities(self, inputs: Array) -> np.ndarray:

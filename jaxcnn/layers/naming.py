@@ -1,7 +1,7 @@
 """Layers named by patterns over their paths in the parameter tree.
 
 A pattern names a layer and all that lies in it: "stage1" is everything under stage1, and not
-stage10. Shell wildcards work: "stage[12]", "*/bn1", "conv*". Frozen layers, layers that start
+stage10. Shell wildcards work: `stage[12]`, `*/bn1`, `conv*`. Frozen layers, layers that start
 fresh and layers with a rate of their own are named so.
 """
 

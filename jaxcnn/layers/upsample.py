@@ -39,6 +39,15 @@ def bilinear_matrix(window: Window, count: int, part: slice) -> np.ndarray:
     return matrix[part]
 
 
+def cut(x: Array, rows: slice, columns: slice) -> Array:
+    """Rows and columns of maps: [B, H, W, C] -> [B, h, w, C].
+
+    The same as indexing, which JAX traces to a gather where the batch is open.
+    """
+    x = jax.lax.slice_in_dim(x, rows.start, rows.stop, axis=1)  # [B, h, W, C]
+    return jax.lax.slice_in_dim(x, columns.start, columns.stop, axis=2)  # [B, h, w, C]
+
+
 class Upsample(nn.Module):
     """Enlarges a score map by transposed convolutions, and cuts `rows` and `columns` out of it.
 
@@ -71,4 +80,4 @@ class Upsample(nn.Module):
             lhs_dilation=(sh, sw),
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )  # [B, (H - 1) sh + kh, (W - 1) sw + kw, C]
-        return y[:, self.rows, self.columns]  # [B, H', W', C]
+        return cut(y, self.rows, self.columns)  # [B, H', W', C]

@@ -48,9 +48,10 @@ def create_model(name: str, *, features_only: bool = False, **overrides: Any) ->
     `jaxcnn.create_model` is the same, takes `pretrained` besides, and explains all of it.
 
     A network of your own is named "package.module:Class" (docs/own.md). All others have the fields
-    `num_classes`, `dtype`, `dropout_rate` and `input_shape`, classifiers also `class_map`, and the
-    method `smallest_image`. `model.apply(variables, images, train=False)` gives float32 logits
-    [B, K] of images [B, H, W, C].
+    `num_classes`, `dtype`, `dropout_rate`, `class_map` and `input_shape`, and the method
+    `smallest_image`. `model.apply(variables, images, train=False)` gives float32 logits [B, K] of
+    images [B, H, W, C]. A fully convolutional network gives logits [B, H, W, K], one vector a
+    pixel, and has no `class_map`; its class says so by `per_pixel`.
 
     With `num_classes=0` the head is left out: the result is the pooled features [B, C], or with
     `class_map` their map. With `features_only` it is the maps at each stride (`FeatureMaps`).

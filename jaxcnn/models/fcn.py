@@ -1,13 +1,13 @@
 """Fully convolutional networks (Long, Shelhamer & Darrell, CVPR 2015, arXiv:1411.4038).
 
-A classifier slides over the image as a convolution, scores every place of its last map, and
-transposed convolutions bring the scores back to the image's pixels. The layers are called as in the
-classifier and have its shapes, so its weights are taken over by name.
+A classifier slides over the image and scores every place of its last map; transposed convolutions
+bring the scores back to the image's pixels. Layers have the classifier's names and shapes, so that
+its weights are taken over by name.
 """
 
 import functools
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -35,7 +35,7 @@ from jaxcnn.layers.geometry import (
     transposed_window,
     window_of,
 )
-from jaxcnn.layers.upsample import Upsample
+from jaxcnn.layers.upsample import Upsample, cut
 from jaxcnn.models.googlenet import table_1
 
 Array = jax.Array
@@ -66,11 +66,6 @@ def _vgg(convs: tuple[int, ...], widths: tuple[int, ...]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _googlenet() -> tuple[Row, ...]:
-    """GoogLeNet up to inception_5b; its final average pooling goes (section 4.1)."""
-    return tuple(Row(name, layer) for name, layer in table_1())
-
-
 # fmt: off
 VGG16 = _vgg((2, 2, 3, 3, 3), (64, 128, 256, 512, 512))
 SMALL = _vgg((1, 1, 1, 1, 1), (16, 32, 64, 64, 64))
@@ -80,6 +75,7 @@ ALEXNET = (  # `caffenet`, which pools before it normalises
     _conv("conv3", "3x3 384"), _conv("conv4", "3x3 384", 2), _conv("conv5", "3x3 256", 2),
     Row("pool5", "max 3x3 /2 C"),
 )
+GOOGLENET = tuple(Row(name, layer) for name, layer in table_1())  # without its average pooling
 WIDE = {"window": 7, "hidden": (4096, 4096)}
 TINY = {"trunk": SMALL, "window": 1, "hidden": (128,), "num_classes": 4,
         "input_shape": (64, 64, 3), "dropout_rate": 0.0}
@@ -90,7 +86,7 @@ VARIANTS = {
     "fcn16s_vgg16": dict(module="FCN", trunk=VGG16, **WIDE, skips=("pool4",)),
     "fcn8s_vgg16": dict(module="FCN", trunk=VGG16, **WIDE, skips=("pool4", "pool3")),
     "fcn32s_alexnet": dict(module="FCN", trunk=ALEXNET, window=6, hidden=(4096, 4096)),
-    "fcn32s_googlenet": dict(module="FCN", trunk=_googlenet(), dropout_rate=0.4),
+    "fcn32s_googlenet": dict(module="FCN", trunk=GOOGLENET, dropout_rate=0.4),
     # Choice of this project, for the generated shapes of 64 pixels: one convolution a block.
     "fcn32s_small": dict(module="FCN", **TINY),
     "fcn16s_small": dict(module="FCN", **TINY, skips=("pool4",)),
@@ -160,6 +156,8 @@ class FCN(nn.Module):
     4.2). Scores start at zero, so that the first loss is log K everywhere.
     """
 
+    per_pixel: ClassVar[bool] = True  # a class for every pixel and none for the image
+
     trunk: tuple[Row, ...]
     input_shape: tuple = (500, 500, 3)
     num_classes: int = 21  # PASCAL VOC, background included
@@ -203,10 +201,9 @@ class FCN(nn.Module):
             return as_logits(x, class_map=False)  # [B, C]
         x = self.score("score_fr", self.fully_connected(x, train))  # [B, h, w, K]
         for skip, down, across in zip(self.skips, plans[0].fusions, plans[1].fusions, strict=True):
-            up = Upsample(
-                (down[0], across[0]), down[1], across[1], self.learned, name=f"upscore_{skip}"
-            )
-            skipped = self.score(f"score_{skip}", maps[skip])[:, down[2], across[2]]
+            (tall, rows, below), (wide, columns, beside) = down, across
+            up = Upsample((tall, wide), rows, columns, self.learned, name=f"upscore_{skip}")
+            skipped = cut(self.score(f"score_{skip}", maps[skip]), below, beside)
             x = up(x) + skipped  # [B, 2h, 2w, K] about
         rows, columns = (
             slice(found.crop, found.crop + side)

@@ -70,12 +70,12 @@ def fit_map(x: Array, side: int, image: int, images: Array, network: str) -> Arr
         given = "x".join(map(str, images.shape[1:3]))
         found = "x".join(map(str, x.shape[1:3]))
         missing, odd = divmod(image - images.shape[1], 2)
-        pad = f"data.pad={missing}" if missing > 0 and not odd else "data.pad"
+        fits = missing > 0 and not odd
+        pad = f"Pad the images (data.pad={missing}) or resize them" if fits else "Resize the images"
         warnings.warn(
             f"{network} reads images of {image}x{image} pixels and was given {given}: the map "
-            f"before its linear layers, {found}, is resized to {side}x{side}. Pad the images "
-            f"({pad}) or resize them (data.image_size={image}); over larger ones, "
-            "class_map=True slides the network.",
+            f"before its linear layers, {found}, is resized to {side}x{side}. {pad} "
+            f"(data.image_size={image}); over larger ones, class_map=True slides the network.",
             stacklevel=2,
         )
     return ops.adaptive_avg_pool(x, side)

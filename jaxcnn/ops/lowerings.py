@@ -133,11 +133,29 @@ def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
     )
 
 
+# Pixels of the output from which a 3x3 convolution without padding is faster with it.
+FASTER_PADDED = 30 * 30
 # Pixels of the output in a piece. XLA:CPU reads the whole output gradient again for every row of
 # its weight gradient: it is three times faster in pieces that fit a cache.
 PIECE = 7_000
 # From this many channels on, a 3x3 kernel's gradient is faster by Winograd's sums than by either.
 WEIGHT_GRADIENT_CHANNELS = 128
+# A kernel's gradient is faster as matrix products from this many channels on, on maps of this size.
+PRODUCT_CHANNELS = 48
+PRODUCT_MAPS = (27 * 27, 80 * 80)  # pixels of the smallest and the largest
+
+
+def _direct_from_padded(x: Array, kernel: Array, g: Geometry) -> Array:
+    """`direct`, in a form that XLA:CPU does not give to its slow library.
+
+    A 3x3 convolution without padding goes to a library of kernels that takes three to five times as
+    long there as the padded one does, whose edge is cut off again.
+    """
+    whole = g.strides == (1, 1) and g.pads == ((0, 0), (0, 0))
+    if g.kernel[:2] != (3, 3) or not whole or g.out[0] * g.out[1] < FASTER_PADDED:
+        return direct(x, kernel, g)
+    y = direct(x, kernel, g._replace(pads=((1, 1), (1, 1))))  # [B, H, W, F]
+    return y[:, 1:-1, 1:-1]  # [B, H - 2, W - 2, F]
 
 
 def _direct_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
@@ -149,7 +167,34 @@ def _direct_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
 def _weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
     if _winograd_unusable(g) is None and min(g.kernel[2:]) >= WEIGHT_GRADIENT_CHANNELS:
         return minimal_filtering.weight_gradient(x, dy, g.pads)
+    if _products_pay(g):
+        return weight_gradient_by_products(x, dy, g)
     return blocked_weight_gradient(x, dy, g)
+
+
+def _products_pay(g: Geometry) -> bool:
+    rows, columns = g.out
+    several = g.kernel[0] * g.kernel[1] > 1
+    return (
+        several
+        and min(g.kernel[2:]) >= PRODUCT_CHANNELS
+        and PRODUCT_MAPS[0] <= rows * columns <= PRODUCT_MAPS[1]
+    )
+
+
+def weight_gradient_by_products(x: Array, dy: Array, g: Geometry) -> Array:
+    """The gradient of the kernel, for each of its places one matrix product over all pixels."""
+    x = _padded(x, g.pads)
+    (kh, kw, c, f), (sh, sw) = g.kernel, g.strides
+    rows, columns = g.out
+    pixels = dy.reshape(-1, f)  # [B H' W', F]
+    products = [
+        x[:, i : i + sh * (rows - 1) + 1 : sh, j : j + sw * (columns - 1) + 1 : sw].reshape(-1, c).T
+        @ pixels  # [C, F]
+        for i in range(kh)
+        for j in range(kw)
+    ]
+    return jnp.stack(products).reshape(g.kernel)  # [kh, kw, C, F]
 
 
 def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
@@ -190,7 +235,7 @@ def _winograd_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
 
 
 # `direct`, with the gradient of the kernel summed over pieces of the batch and the map.
-blocked = bilinear(Bilinear(direct, _direct_image_gradient, _weight_gradient))
+blocked = bilinear(Bilinear(_direct_from_padded, _direct_image_gradient, _weight_gradient))
 # A 3x3 convolution at stride 1 and the gradient of its images by Winograd's F(2x2, 3x3).
 winograd = bilinear(Bilinear(_winograd, _winograd_image_gradient, _weight_gradient))
 

@@ -110,7 +110,7 @@ class Network:
         }
 
     def map(self, image: str, number: int) -> dict[str, Any]:
-        """Where the network sees evidence for a class: a map [h][w] in its unit."""
+        """Where the network sees evidence for a class: a map `[h][w]` in its unit."""
         view = self._view(image)
         self._check_class(number)
         with self._lock:

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.errors import ConfigError, DataError
 from jaxcnn.export import bundle, onnx_file
 from jaxcnn.export.bundle import Form
@@ -99,7 +100,11 @@ def _model(folder: pathlib.Path, place: int, workdir: str, best: bool) -> dict[s
 
 
 def _check(viewer: Viewer, workdir: str) -> None:
-    """Raises DataError for images that the page's own code cannot prepare."""
+    """Raises DataError for images that the page's own code cannot prepare.
+
+    ConfigError for a network that classifies pixels.
+    """
+    check_classifies(viewer.model)
     preprocess = viewer.preprocess
     if preprocess.whitening or preprocess.interpolation not in INTERPOLATIONS:
         how = "whitens" if preprocess.whitening else f"resizes by {preprocess.interpolation}"

@@ -63,10 +63,10 @@ def opening(
         )
     size = sum(x.size for x in jax.tree.leaves(like.params))
     processes = f" on {jax.process_count()} processes" if jax.process_count() > 1 else ""
-    first = int(begin.state.step)
+    first, kind = int(begin.state.step), logs.kind_of(splits.eval_split)
     lines.append(
         f"{config.model}, {size:,} parameters; {splits.training.size:,} training and "
-        f"{splits.evaluation.size:,} {logs.kind_of(splits.eval_split)} images ({splits.training.kind}); mesh "
+        f"{splits.evaluation.size:,} {kind} images ({splits.training.kind}); mesh "
         f"{layout.described(setup.mesh)}{processes}; "
         f"{f'resuming at step {first} of' if first else 'training for'} {setup.total_steps} steps"
     )

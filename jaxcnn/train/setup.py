@@ -152,6 +152,7 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
     source = open_source(data, data.train_split)
     eval_split = data.eval_split or default_eval_split(source)
     model = build_model(config, len(source.class_names))
+    _check_answers(model, source)
     preprocess = resolve(data, input_shape(model, data, source), source)
     steps_per_epoch = len(source) / data.batch_size
     check_length(config.optim, steps_per_epoch)
@@ -171,6 +172,23 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
             maps=source.maps,
         ),
         tx=make_optimizer(config.optim, steps_per_epoch, config.frozen),
+    )
+
+
+def _check_answers(model: nn.Module, source: Source) -> None:
+    """Raises ConfigError unless network and data both speak of pixels, or both of images."""
+    pixels = getattr(model, "per_pixel", False)
+    if pixels == source.maps:
+        return
+    name = type(model).__name__
+    if pixels:
+        raise ConfigError(
+            f"{name} gives a class for every pixel and {source.name} has one label an image; train "
+            "it on shapes, mask_folder or another dataset of masks"
+        )
+    raise ConfigError(
+        f"{source.name} has a label for every pixel and {name} gives one class an image; train a "
+        "network of configs/fcn.py on it"
     )
 
 

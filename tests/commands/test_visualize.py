@@ -12,6 +12,7 @@ from photos import encode, picture
 
 from jaxcnn.commands import visualize
 from jaxcnn.config.schema import Data
+from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view
 
 STAGES = (((8, 8, 8), 5, 1, 2), ((8, 8), 3, 1, 1))
@@ -129,6 +130,50 @@ def test_what_cannot_be_is_one_sentence(places, tmp_path, capsys, words, sentenc
     error = capsys.readouterr().err.splitlines()
     assert error[-1].startswith("error: ") and re.search(sentence, error[-1])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def pixelwise(places):
+    """Weights of a network that classifies pixels."""
+    folder, *_ = places
+    data, names = Data(name="shapes"), ["background", "circle", "square", "triangle"]
+    preprocess = Preprocess(64, mean=(110.0,) * 3, std=(60.0,) * 3)
+    weights, _, _ = checkpoint(
+        folder / "fcn", "fcn32s_small", preprocess=preprocess, data=data, class_names=names
+    )
+    return weights
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cam",),
+        ("cam", "--method", "layer_cam", "--class", "circle"),
+        ("classmaps",),
+        ("occlusion",),
+        ("saliency",),
+        ("heatmap",),
+        ("sanity",),
+        ("figure", "nin4"),
+        ("figure", "cam4"),
+    ],
+)
+def test_maps_of_classes_are_of_classifiers(places, pixelwise, tmp_path, capsys, words):
+    command, *rest = words
+    given = (rest[0], "--images", places[3]) if command == "figure" else (places[3], *rest)
+    assert call(tmp_path, command, *given, "--workdir", pixelwise) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: FCN gives a class for every pixel and none for the image")
+
+
+def test_a_network_of_pixels_shows_its_classes_and_layers(places, pixelwise, tmp_path, capsys):
+    image, weights = places[3], ("--workdir", pixelwise)
+    assert call(tmp_path, "segment", image, *weights) == 0
+    assert np.load(tmp_path / "photo_segments.npz")["classes"].shape == (60, 90)
+    assert call(tmp_path, "features", image, *weights, "--layer", "relu1_1") == 0
+    assert call(tmp_path, "filters", *weights) == 0
+    assert call(tmp_path, "features", "--save", tmp_path / "t.npz", *weights) == 2
+    assert "has a label for every pixel and a table has one" in capsys.readouterr().err
 
 
 def test_the_library_face_hands_on_its_functions(places):

@@ -12,6 +12,7 @@ from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.sources.open import open_source
 from jaxcnn.errors import ConfigError, DataError
 from jaxcnn.evaluate import evaluate
+from jaxcnn.evaluate.classify import classify
 from jaxcnn.evaluate.segmentation import confusion_of, evaluate_segmentation, near_boundaries
 
 PREPROCESS = Preprocess(64, mean=(110.0,) * 3, std=(60.0,) * 3)
@@ -85,3 +86,11 @@ def test_each_command_names_the_other(member, capsys):
         evaluate(member[0])
     with pytest.raises(DataError, match=r"evaluate it with python scripts/evaluate\.py"):
         evaluate_segmentation(member[0], dataset="digits")
+
+
+def test_what_asks_for_the_class_of_an_image_is_one_sentence(member):
+    sentence = "FCN gives a class for every pixel and none for the image"
+    with pytest.raises(ConfigError, match=sentence):
+        evaluate(member[0], dataset="digits")
+    with pytest.raises(ConfigError, match=sentence):
+        classify(member[0], ["photo.jpg"])

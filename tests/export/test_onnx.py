@@ -39,7 +39,7 @@ QUICK = (
     "resnet20",
 )
 # One network of each family that QUICK leaves out runs in CI; all others with -m exhaustive.
-OF_A_FAMILY = ("alexnet_half", "bn_inception", "googlenet_cifar10", "vgg11_bn")
+OF_A_FAMILY = ("alexnet_half", "bn_inception", "fcn8s_small", "googlenet_cifar10", "vgg11_bn")
 
 
 def _marked(name):
@@ -60,6 +60,8 @@ def narrow(name, **fields):
     kind, small = type(given).__name__, {}
     if kind in ("AlexNet", "VGG", "ZFNet"):
         small = {"hidden": 8 if kind == "AlexNet" else (8, 8)}
+    elif kind == "FCN":
+        small = {"hidden": (8,) * len(given.hidden)}
     elif kind == "ResNet":
         small = {"width": 8, "stages": (1,) * len(given.stages)}
     elif kind == "EfficientNet":
@@ -94,9 +96,12 @@ def test_every_network_at_batch_1_and_7(name):
     rows = bundle.check(source, Form(), run)  # raises above 1e-4
     assert [row["batch"] for row in rows] == [1, 7]
     kinds = collections.Counter(node.op_type for node in proto.graph.node)
-    assert kinds["Transpose"] == 1  # NHWC images come in; nothing is turned after that
-    assert not set(kinds) & {"BatchNormalization", "MatMul", "Reshape", "Expand"}
-    assert kinds["Conv"] == convolutions(source)
+    # NHWC images come in, and where each pixel is classified an NHWC map goes out, enlarged by two
+    # products; nothing else is turned.
+    maps = list_models()[name] == "fcn"
+    assert kinds["Transpose"] == 1 + maps and kinds["MatMul"] == 2 * maps
+    assert not set(kinds) & {"BatchNormalization", "Reshape", "Expand"}
+    assert kinds["Conv"] + kinds["ConvTranspose"] == convolutions(source)
     names = [node.name for node in proto.graph.node]
     assert len(set(names)) == len(names)
 

@@ -141,7 +141,7 @@ def test_class_map_is_the_network_slid_over_the_image(name, native):
         (
             "lenet",
             40,
-            r"LeNet reads images of 32x32 pixels and was given 40x40: .* 7x7, .*class_map",
+            r"LeNet reads images of 32x32 .* was given 40x40: .* 7x7, .*Resize the .*class_map",
         ),
         ("lenet_caffe", 24, r"LeNet reads images of 28x28 pixels .* 3x3, is resized to 4x4"),
     ],

@@ -40,7 +40,7 @@ IN_DOCS = {
         "a mean of 20 and a deviation of 200",
     ),
     "data": ("ignore EXIF",),
-    "evaluation": ("scripts/recompute_statistics.py --workdir runs/resnet50_v1",),
+    "evaluation": ("recompute-statistics --workdir runs/resnet50_v1",),
 }
 
 

@@ -17,6 +17,13 @@ def test_lenet5_sees_the_papers_pixels(variant):
     assert config.optim.loss == "lenet_map"
 
 
+@pytest.mark.parametrize(("name", "side"), [("lenet", 32), ("lenet5", 32), ("lenet_caffe", 28)])
+def test_the_embedded_digits_leave_a_margin_for_distortions(name, side):
+    """24 pixels of ink: turned by 12 degrees, enlarged by 12 %, moved by 2.5, most stay inside."""
+    found = resolve(config_of(f"lenet:{name}").data, (side, side, 1), None)
+    assert found.inner == 24 and found.pad == (side - 24) // 2
+
+
 def test_digits_are_centred_in_32_pixels():
     assert {n: config_of(f"lenet:{n}-mnist").data.pad for n in ("lenet", "lenet_caffe")} == {
         "lenet": 2,

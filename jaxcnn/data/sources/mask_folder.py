@@ -1,4 +1,7 @@
-"""A folder of images and masks, ROOT/{train,val}/images/*.jpg and ROOT/{train,val}/masks/*.png."""
+"""A folder of images and masks.
+
+They are `ROOT/{train,val}/images/*.jpg` and `ROOT/{train,val}/masks/*.png`.
+"""
 
 from pathlib import Path
 

@@ -12,7 +12,7 @@ def default_data_dir() -> Path:
 
 
 def find_version(name: str, root: Path) -> Path:
-    """The directory DATASET[/CONFIG]/VERSION below `root` for "dataset[/config][:version]".
+    """The directory `DATASET[/CONFIG]/VERSION` below `root` for `dataset[/config][:version]`.
 
     It is that of the newest version unless one is named. Raises DataError if there is none.
     """

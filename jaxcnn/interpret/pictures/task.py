@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.draw.overlay import Panel, rows_of_panels
 from jaxcnn.errors import DataError
 from jaxcnn.interpret.viewer import Seen, Viewer
@@ -27,8 +28,10 @@ class Task:
         """For each image the classes that `wanted` means.
 
         It is "top1", "top5", "label" (the name of the image's folder), or a class. Raises
-        ConfigError for a class that the network does not have.
+        ConfigError for a class that the network does not have, and for a network that classifies
+        pixels.
         """
+        check_classifies(self.viewer.model)
         if wanted in ("top1", "top5"):
             order = np.argsort(-self.viewer.logits(self.seen.inputs), axis=1, kind="stable")
             return order[:, : int(wanted[3:])].tolist()
@@ -45,10 +48,12 @@ class Task:
         return self.viewer.class_names[number].split(",")[0]
 
     def original(self, row: int) -> Panel:
-        """The image as the file has it, with what the network takes it for."""
+        """The image as the file has it, with what the network takes it for, if it says that."""
+        file = pathlib.Path(self.seen.paths[row]).name
+        if getattr(self.viewer.model, "per_pixel", False):
+            return Panel(self.seen.originals[row], file)
         shares = self.viewer.probabilities(self.seen.inputs[row : row + 1])[0]
         best = int(shares.argmax())
-        file = pathlib.Path(self.seen.paths[row]).name
         return Panel(self.seen.originals[row], f"{file}\n{self.name(best)} {shares[best]:.1%}")
 
     def target(self, row: int, what: str) -> pathlib.Path:
