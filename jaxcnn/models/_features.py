@@ -53,8 +53,8 @@ class FeatureMaps(nn.Module):
 
 
 @functools.cache
-def feature_maps(network: nn.Module) -> FeatureMaps:
-    """The maps of `network`, which has no head (`num_classes` 0).
+def levels_of(network: nn.Module) -> tuple[tuple[int, str], ...]:
+    """The `levels` of the maps of `network`, which has no head (`num_classes` 0).
 
     A layer's stride is how many pixels more of the image make one position more of its map. Layers
     inside blocks and modules do not count. Nothing is computed.
@@ -68,7 +68,7 @@ def feature_maps(network: nn.Module) -> FeatureMaps:
     for layer, size in small.items():
         if (grown := large[layer] - size) > 0:
             found[MORE // grown] = layer  # the last one of each stride
-    return FeatureMaps(network=network, levels=tuple(sorted(found.items())))
+    return tuple(sorted(found.items()))
 
 
 def _sides(network: nn.Module, shape: tuple[int, int, int, int]) -> dict[str, int]:
