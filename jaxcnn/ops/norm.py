@@ -183,7 +183,8 @@ _normalise = jax.custom_jvp(_normalise_plainly, nondiff_argnums=(4,))
 
 @_normalise.defjvp
 def _normalise_tangent(epsilon: float, primals: Any, tangents: Any) -> tuple[Any, Any]:
-    outputs, saved = _normalise_forward(*primals, epsilon)
+    x, scale, bias, pivot = primals
+    outputs, saved = _normalise_forward(x, scale, bias, pivot, epsilon)
     moving = tangents[:3]  # the pivot does not matter to the result
     return outputs, tuple(linear_map(_of_inputs, _to_inputs, None, saved, moving, like=outputs))
 
