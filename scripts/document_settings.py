@@ -65,8 +65,8 @@ ROWS = {
     "data.resize": Row("pixels", "(256,480)"),
     "data.area": Row("shares of the area", "(0.08,1)"),
     "data.aspect": Row("width / height", "(0.9,1.1)", ("data.area=(0.08,1)",)),
-    "data.mean": Row("levels of 0 to 255", "(123.675,116.28,103.53)"),
-    "data.std": Row("levels of 0 to 255", "(58.395,57.12,57.375)"),
+    "data.mean": Row("on the scale of 0 to 255", "(123.675,116.28,103.53)"),
+    "data.std": Row("on the scale of 0 to 255", "(58.395,57.12,57.375)"),
     "data.pixel_mean": Row("", "measured"),
     "data.whiten": Row("", "gcn"),
     "data.augment": Row("", "('shift','flip')"),
@@ -82,8 +82,8 @@ ROWS = {
     "data.cutmix": Row("", "0.5", ("data.augment=cutmix",)),
     "data.jitter": Row("", "(0.2,0.2,0.2)", ("data.augment=color_jitter",)),
     "data.erase": Row("", "0.1", ("data.augment=erase",)),
-    "data.randaugment": Row("operations, magnitude", "(2,15)", ("data.augment=randaugment",)),
-    "data.distort": Row("degrees, shares, shares, pixels", "(8,0.1,0.1,1.5)",
+    "data.randaugment": Row("number and magnitude", "(2,15)", ("data.augment=randaugment",)),
+    "data.distort": Row("in degrees, shares, shares and pixels", "(8,0.1,0.1,1.5)",
                         ("data.augment=distort",)),
     "optim.name": Row("", "adamw"),
     "optim.learning_rate": Row("", "0.001"),
@@ -212,6 +212,8 @@ def interval(one: ranges.Range) -> str:
     """One range in words."""
     low, high = (f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in (one.low, one.high))
     text = f"{'above ' if one.without_low else ''}{low} to {'below ' * one.without_high}{high}"
+    if one.or_zero and one.low == 1:
+        return f"0 to {high}"
     return f"0, or {text}" if one.or_zero else text
 
 
@@ -224,9 +226,7 @@ def override(path: str, value: str) -> str:
 def entry(one: Setting) -> str:
     """The part of the page about one setting."""
     row = ROWS[one.path]
-    facts = [f"*{kind(one.kind)}*", f"default `{one.default}`"]
-    if row.unit:
-        facts.append(f"in {row.unit}")
+    facts = [f"*{kind(one.kind)}*{f', {row.unit}' if row.unit else ''}", f"default `{one.default}`"]
     if limits := span(one.path):
         facts.append(f"range {limits}")
     pairs = [other.split("=", 1) for other in row.others]
