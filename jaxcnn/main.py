@@ -81,7 +81,8 @@ def run(asked: command.Command) -> None:
         result = loop.train(asked.config, asked.workdir, asked.profile)
     if jax.process_index() == 0:
         _report(result, asked.workdir)
-        if asked.report and not result.get("already_finished"):
+        pixels = "eval_mean_iu" in result  # a report is of classified images
+        if asked.report and not pixels and not result.get("already_finished"):
             from jaxcnn.pages import report
 
             for page in report.automatic(asked.workdir):

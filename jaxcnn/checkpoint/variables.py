@@ -93,7 +93,7 @@ def load(path: str | pathlib.Path) -> tuple[nn.Module, dict[str, Any], Preproces
     That is all that evaluation and prediction need. Raises CheckpointError where one is missing.
     """
     variables, metadata = load_variables(path)
-    return model_of(metadata), variables, preprocessing_of(metadata)
+    return model_of(metadata), variables, preprocessing_of(metadata, path)
 
 
 def check_classifies(model: nn.Module) -> None:
@@ -166,19 +166,25 @@ def count_classes(model: nn.Module, variables: Any, preprocess: Preprocess) -> i
     return logits.shape[-1]
 
 
-def preprocessing_of(metadata: Mapping[str, Any]) -> Preprocess:
-    """How a checkpoint's network sees images; raises CheckpointError where it does not say."""
-    if "preprocessing" not in metadata:
+def preprocessing_of(metadata: Mapping[str, Any], path: str | pathlib.Path) -> Preprocess:
+    """How the network of the checkpoint in `path` sees images.
+
+    Raises CheckpointError where the metadata do not say.
+    """
+    stored = metadata.get("preprocessing")
+    if stored is None:
+        there = sorted(name for name, value in metadata.items() if value is not None)
         raise CheckpointError(
-            "the checkpoint does not say how its images are prepared: its metadata have no "
-            f"'preprocessing', only {', '.join(sorted(metadata)) or 'nothing'}; save it again with "
-            f"jaxcnn.checkpoint.save(..., preprocessing=...); {_written_by(metadata)}"
+            f"the checkpoint in {path} does not say how its images are prepared: its metadata have "
+            f"no 'preprocessing', only {', '.join(there) or 'nothing'}; train it again, "
+            "import it by jaxcnn import, or save it by jaxcnn.checkpoint.save(..., "
+            f"preprocessing=...); {_written_by(metadata)}"
         )
     try:
-        return Preprocess.from_dict(metadata["preprocessing"])
+        return Preprocess.from_dict(stored)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
-            f"the checkpoint's preprocessing cannot be read here: {reason(error)}; "
+            f"the preprocessing of the checkpoint in {path} cannot be read here: {reason(error)}; "
             f"{_written_by(metadata)}"
         ) from None
 

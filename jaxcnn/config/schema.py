@@ -178,6 +178,10 @@ class Sharding:
     fsdp: bool = False  # whether parameters and optimizer state are divided over `data`
     # Whether large linear layers are divided over `model` ("one weird trick", arXiv:1404.5997)
     model_parallel_linear: bool = False
+    # In bfloat16 on several TPUs: kernels' gradients are added over the devices in float32. In
+    # bfloat16 they need half the exchange, and the sum over 512 devices is off by some percent
+    # (docs/benchmarks.md). CPUs and GPUs add in the type of the computation.
+    float32_sums: bool = True
 
 
 @dataclass

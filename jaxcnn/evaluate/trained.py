@@ -6,9 +6,13 @@ from typing import Any
 
 import flax.linen as nn
 
-from jaxcnn.checkpoint.variables import count_classes, load_variables, model_of
+from jaxcnn.checkpoint.variables import (
+    count_classes,
+    load_variables,
+    model_of,
+    preprocessing_of,
+)
 from jaxcnn.data.images.preprocess import Preprocess
-from jaxcnn.errors import CheckpointError
 from jaxcnn.evaluate.protocols import Protocol, make_protocol
 
 
@@ -55,22 +59,6 @@ def load_trained(workdir: str | pathlib.Path, best: bool = False) -> Trained:
     return Trained(
         model=model_of(metadata),
         variables=variables,
-        preprocess=_preprocess_of(metadata, workdir),
+        preprocess=preprocessing_of(metadata, workdir),
         metadata=metadata,
     )
-
-
-def _preprocess_of(metadata: dict[str, Any], where: str | pathlib.Path) -> Preprocess:
-    stored = metadata.get("preprocessing")
-    advice = "train it again, or import it by jaxcnn import, which writes that"
-    if stored is None:
-        raise CheckpointError(
-            f"the checkpoint in {where} does not say how its images are prepared (its metadata "
-            f"have no `preprocessing`); {advice}"
-        )
-    try:
-        return Preprocess.from_dict(stored)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"the `preprocessing` of the checkpoint in {where} cannot be read ({error}); {advice}"
-        ) from None

@@ -1,12 +1,12 @@
 """The Inception networks after GoogLeNet, each a table of `_inception_tables`.
 
-    bn_inception         Ioffe & Szegedy 2015, "Batch normalization" (arXiv:1502.03167);
-                         the "Inception-v2" of the Inception-v4 paper
-    inception_v3         Szegedy et al. 2016, "Rethinking the Inception architecture"
-                         (arXiv:1512.00567)
-    inception_v4         Szegedy et al. 2017, "Inception-v4, Inception-ResNet and the impact of
-                         residual connections" (arXiv:1602.07261)
-    inception_resnet_v1, inception_resnet_v2    the same paper
+bn_inception         Ioffe & Szegedy 2015, "Batch normalization" (arXiv:1502.03167);
+                     the "Inception-v2" of the Inception-v4 paper
+inception_v3         Szegedy et al. 2016, "Rethinking the Inception architecture"
+                     (arXiv:1512.00567)
+inception_v4         Szegedy et al. 2017, "Inception-v4, Inception-ResNet and the impact of
+                     residual connections" (arXiv:1602.07261)
+inception_resnet_v1, inception_resnet_v2    the same paper
 """
 
 import functools

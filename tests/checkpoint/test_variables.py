@@ -83,12 +83,16 @@ def test_variables_round_trip(tmp_path, state):
 
 def test_a_checkpoint_without_preprocessing_is_one_sentence(tmp_path, state):
     path = save_variables(tmp_path / "bare", jax.device_get(state.variables), {"model": "lenet"})
-    said = r"does not say how its images are prepared: .* only model, versions; save it again with"
+    said = (
+        r"does not say how its images are prepared: .* only model, versions; train it again, import"
+    )
     with pytest.raises(CheckpointError, match=said) as caught:
         load(path)
     assert "\n" not in str(caught.value)
-    with pytest.raises(CheckpointError, match=r"preprocessing cannot be read here: .*jaxcnn 9"):
-        preprocessing_of({"preprocessing": {"colour": 1}, "versions": {"jaxcnn": "9.1"}})
+    with pytest.raises(
+        CheckpointError, match=r"preprocessing of .* w cannot be read here: .*jaxcnn 9"
+    ):
+        preprocessing_of({"preprocessing": {"colour": 1}, "versions": {"jaxcnn": "9.1"}}, "w")
 
 
 def test_a_place_without_checkpoints_says_what_lies_there(tmp_path):

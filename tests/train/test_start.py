@@ -87,7 +87,7 @@ def test_a_start_that_is_not_there_is_found_before_anything_is_touched(tmp_path,
     assert main.main([*argv, "--config.init_from=weights/nowhere"]) == 2
     said = capsys.readouterr().err
     assert "config.init_from=weights/nowhere does not exist" in said and said.count("\n") == 1
-    assert "import_weights.py NAME download --out weights/nowhere" in said
+    assert "jaxcnn import NAME download --out weights/nowhere" in said
     assert not (tmp_path / "run").exists()
 
 
