@@ -127,7 +127,7 @@ def names_of(text: str) -> list[str]:
         if not found:
             raise UsageError(
                 f"there is no network {pattern!r}{did_you_mean(pattern, list_models())}; "
-                "scripts/summarize.py lists them"
+                "jaxcnn summarize lists them"
             )
         names += [name for name in found if name not in names]
     return names
