@@ -121,6 +121,7 @@ ROWS = {
     "sharding.model": Row("devices", "2"),
     "sharding.fsdp": Row("", "True"),
     "sharding.model_parallel_linear": Row("", "True"),
+    "sharding.float32_sums": Row("", "False"),
 }
 # fmt: on
 
