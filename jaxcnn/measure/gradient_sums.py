@@ -59,7 +59,7 @@ class Tree:
 
     def value(self) -> np.ndarray:
         """The sum so far, float64 [P]."""
-        return sum(total.astype(np.float64) for _, total in self.parts)
+        return np.sum([total.astype(np.float64) for _, total in self.parts], axis=0)
 
 
 def gradient_function(name: str, side: int, precision: str) -> Callable[[Any, Any], Any]:
