@@ -17,6 +17,7 @@ CODES = {
     "ModelError": 2,
     "UsageError": 2,
     "ConfigError": 2,
+    "OwnError": 2,
     "DataError": 2,
     "StartError": 2,
     "Interrupted": 75,

@@ -145,7 +145,7 @@ def test_preflight_for_a_target(tmp_path, capsys):
         assert code == 0 and "lenet, training step on v5e:1x1" in said.out
         assert "lenet, evaluation step on v5e:1x1" in said.out and "fits" in said.out
     else:
-        assert code == 2 and "pip install 'jax[tpu]'" in said.err
+        assert code == 2 and "it with: pip install" in said.err
     assert not (tmp_path / "run").exists()
     assert main.main([*flags, "--target=v5e"]) == 2
     assert "add --preflight" in capsys.readouterr().err

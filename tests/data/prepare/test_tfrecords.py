@@ -43,7 +43,7 @@ def test_a_tfrecord_directory_is_converted_record_by_record(tmp_path):
     }
     info["splits"][0]["filepathTemplate"] = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
     (source / "dataset_info.json").write_text(json.dumps(info))
-    with pytest.raises(DataError, match=r"prepare_data\.py --source"):
+    with pytest.raises(DataError, match=r"jaxcnn prepare --source"):
         open_source(Data(name="pets", data_dir=str(tmp_path / "old")), "train")
     assert prepare_data.main(["--source", str(source), "--out", str(tmp_path / "new")]) == 0
     converted = open_source(Data(name="pets", data_dir=str(tmp_path / "new")), "train")
