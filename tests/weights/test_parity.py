@@ -42,7 +42,8 @@ def assert_round_trip(name: str, variables: Any, state: dict[str, Any]) -> None:
 
 # Between these widths and depths of a family nothing is new.
 BETWEEN = {
-    "efficientnet_b2", "efficientnet_b4", "efficientnet_b6",
+    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b5",
+    "efficientnet_b6",
     "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite3",
     "vgg13", "vgg13_bn", "vgg16_bn", "vgg19", "resnet34", "resnet101",
 }  # fmt: skip
