@@ -26,7 +26,7 @@ from jaxcnn.train.step import make_loss
 
 VARIANTS = sorted(list_models())
 # A trace of 1202 layers takes longer than those of all other CIFAR nets.
-MARKED = [pytest.param(n, marks=[pytest.mark.slow] * (n == "resnet1202")) for n in VARIANTS]
+MARKED = [pytest.param(n, marks=[pytest.mark.exhaustive] * (n == "resnet1202")) for n in VARIANTS]
 CHEAPEST = {}  # of each family, by parameters
 for variant, family_name in list_models().items():
     if references.PARAMETERS.get(variant, 0) < references.PARAMETERS.get(
