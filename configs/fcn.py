@@ -1,7 +1,7 @@
 """Fully convolutional networks (Long, Shelhamer & Darrell, CVPR 2015, sections 4 and 5).
 
   python -m jaxcnn.main --config=configs/fcn.py:fcn8s_small --workdir=runs/fcn8s       # minutes
-  python scripts/import_weights.py vgg16 download --out weights/vgg16
+  jaxcnn import vgg16 download --out weights/vgg16
   python -m jaxcnn.main --config=configs/fcn.py:fcn32s_vgg16 --workdir=runs/fcn32s_vgg16 \\
     --config.data.data_dir=ROOT
   python -m jaxcnn.main --config=configs/fcn.py:fcn16s_vgg16 --workdir=runs/fcn16s_vgg16 \\

@@ -139,7 +139,8 @@ def _report(result: dict, workdir: str) -> None:
     """Says what the run reached and where everything lies."""
     path = pathlib.Path(workdir)
     done = "was finished already" if result.get("already_finished") else "finished"
-    reached, next_ = f"test accuracy {result['eval_top1']:.2%}", "evaluate"
+    kind = logs.kind_of(result.get("eval_split", ""))
+    reached, next_ = f"{kind} accuracy {result['eval_top1']:.2%}", "evaluate"
     if "eval_mean_iu" in result:
         next_ = "evaluate-segmentation"
         reached = f"mean IU {result['eval_mean_iu']:.2%}, pixel accuracy {result['eval_top1']:.2%}"
