@@ -1,24 +1,27 @@
 """What a training step costs on an accelerator that is not here: compiled, not run.
 
-  jaxcnn rehearse --config configs/resnet.py:resnet50-fb --target v5e:4x4
-  jaxcnn rehearse --config configs/vgg.py:vgg16 --target h100:8 --fit \\
-      --config.precision=bfloat16
-  jaxcnn rehearse --models resnet50,vgg16 --batch 128 --target v5e:2x2 --json
-  jaxcnn rehearse --models '*' --batch 128 --target v5e --table
-  jaxcnn rehearse --models resnet50 --target h100 --picture traffic.png --hlo step.txt
+    jaxcnn rehearse --config configs/resnet.py:resnet50-fb --target v5e:4x4
+    jaxcnn rehearse --config configs/vgg.py:vgg16 --target h100:8 --fit \\
+        --config.precision=bfloat16
+    jaxcnn rehearse --models resnet50,vgg16 --batch 128 --target v5e:2x2 --json
+    jaxcnn rehearse --models '*' --batch 128 --target v5e --table
+    jaxcnn rehearse --models resnet50 --target h100 --picture traffic.png --hlo step.txt
 
 It compiles the trainer's own step for the devices of the target and says whether that works,
 whether the memory holds it, what the devices exchange, what the step reads and writes, the time
 that this takes at least, and which layers cost most. Targets are TPU slices (v4, v5e, v5p, v6e) and
-the GPUs of one machine (a100, h100, h200). TPUs need pip install 'jax[tpu]', GPUs pip install
-'jax[cuda13]'. Compiling takes from seconds to some minutes.
+the GPUs of one machine (a100, h100, h200). TPUs need pip install 'jax[tpu]', GPUs
+pip install 'jax[cuda13]'. Compiling takes from seconds to some minutes.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterator
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing runs, so let no accelerator be taken
 
 from rich.console import Console
 
@@ -30,7 +33,6 @@ from jaxcnn.errors import DONE, FAILED, JaxcnnError, UsageError, did_you_mean
 from jaxcnn.measure.options import positive, precision
 from jaxcnn.models import list_models
 from jaxcnn.run.command import parse as parse_config
-from jaxcnn.run.platform import on_the_cpu
 from jaxcnn.train import elsewhere
 from jaxcnn.train.elsewhere import EVALUATION, TRAINING, Rehearsed, rehearse
 from jaxcnn.train.setup import build_model
@@ -39,7 +41,6 @@ from jaxcnn.train.setup import build_model
 def main(arguments: list[str] | None = None) -> int:
     """Prints what each step costs; 0, 1 where one does not compile or fit, 2 for a bad command."""
     options = parse(arguments)
-    on_the_cpu()
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     fits = True
     if options.table:
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             fits &= found.fits
             say(found, options, console)
     except JaxcnnError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"rehearse: {error}", file=sys.stderr)
         return error.exit_code
     return DONE if fits or options.fit else FAILED
 
@@ -127,7 +128,7 @@ def names_of(text: str) -> list[str]:
         if not found:
             raise UsageError(
                 f"there is no network {pattern!r}{did_you_mean(pattern, list_models())}; "
-                "scripts/summarize.py lists them"
+                "jaxcnn summarize lists them"
             )
         names += [name for name in found if name not in names]
     return names
@@ -156,3 +157,7 @@ def say(found: Rehearsed, options: argparse.Namespace, console: Console) -> None
             for layer in found.forecast.layers[: options.layers]
         ]
         traffic_by_layer(pathlib.Path(options.picture), title, bars)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
