@@ -1,6 +1,6 @@
 """AlexNet and its descendants (Krizhevsky, Sutskever & Hinton, NeurIPS 2012, sections 2 to 6).
 
-  python scripts/prepare_data.py --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
+  jaxcnn prepare --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
       --out statistics/imagenet2012                         # the mean image that `alexnet` needs
   python -m jaxcnn.main --config=configs/alexnet.py --workdir=runs/alexnet
   python -m jaxcnn.main --config=configs/alexnet.py:alexnet-2012 --workdir=runs/alexnet_2012
@@ -12,7 +12,7 @@ Table 2's seven networks are five of `alexnet`, from other seeds, and two of `al
 were trained on the 15 million images of ImageNet's Fall 2011 release (as `alexnet_6conv` on a
 data set of your own making) and then `-finetune`d; the average of their probabilities is
 
-  python scripts/evaluate.py --protocol=ten_crop \\
+  jaxcnn evaluate --protocol=ten_crop \\
       --workdir=runs/a0,runs/a1,runs/a2,runs/a3,runs/a4,runs/six0,runs/six1
 
 `alexnet` is the paper's text: one rate for all layers, biases too (section 5), divided by ten by

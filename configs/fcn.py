@@ -1,7 +1,7 @@
 """Fully convolutional networks (Long, Shelhamer & Darrell, CVPR 2015, sections 4 and 5).
 
   python -m jaxcnn.main --config=configs/fcn.py:fcn8s_small --workdir=runs/fcn8s       # minutes
-  python scripts/import_weights.py vgg16 download --out weights/vgg16
+  jaxcnn import vgg16 download --out weights/vgg16
   python -m jaxcnn.main --config=configs/fcn.py:fcn32s_vgg16 --workdir=runs/fcn32s_vgg16 \\
     --config.data.data_dir=ROOT
   python -m jaxcnn.main --config=configs/fcn.py:fcn16s_vgg16 --workdir=runs/fcn16s_vgg16 \\
@@ -11,7 +11,8 @@
 
 ROOT/{train,val}/images/*.jpg with ROOT/{train,val}/masks/*.png and ROOT/classes.txt
 (docs/segmentation.md). `fcn16s_vgg16` begins with runs/fcn32s_vgg16 and `fcn8s_vgg16` with
-runs/fcn16s_vgg16; --config.init_from names others. `-released` is the authors' later code.
+runs/fcn16s_vgg16, `fcn32s_alexnet` and `fcn32s_googlenet` with runs of configs/alexnet.py:caffenet
+and configs/googlenet.py; --config.init_from names others. `-released` is the authors' later code.
 
 Published mean IU in %, PASCAL VOC 2011 segmentation validation (tables 1 and 3): `fcn32s_alexnet`
 39.8, `fcn32s_vgg16` 56.0 in the comparison and 59.4 with more data, `fcn32s_googlenet` 42.5,
@@ -25,17 +26,19 @@ is the mean, over all pixels of the batch that are not void. The rate falls by 1
 (section 4.2); that it falls by 100 again for FCN-8s is from the released solvers. Those sum the
 loss over the pixels of one image; here their rate and decay are turned into those of a mean over
 an image of 500x375 pixels, which is exact for images of that size. At least 175 epochs, says the
-caption of table 1. Background beside an image is black before the mean is subtracted.
+caption of table 1. Background beside an image is black before the mean is subtracted. Pixels are
+divided by their deviation for torchvision's VGG16, which expects it; Caffe's was not.
 """
 
 from jaxcnn.config.recipes import choose
 from jaxcnn.config.schema import Config, Data, Optim
+from jaxcnn.data.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 
 # {network: (learning rate, what it starts from)}
 PAPER = {
-    "fcn32s_alexnet": (1e-3, "weights/caffenet"),
+    "fcn32s_alexnet": (1e-3, "runs/caffenet"),
     "fcn32s_vgg16": (1e-4, "weights/vgg16"),
-    "fcn32s_googlenet": (5e-5, "weights/googlenet"),
+    "fcn32s_googlenet": (5e-5, "runs/googlenet"),
     "fcn16s_vgg16": (1e-6, "runs/fcn32s_vgg16"),
     "fcn8s_vgg16": (1e-8, "runs/fcn16s_vgg16"),
 }
@@ -53,8 +56,11 @@ def get_config(variant: str = "fcn8s_small") -> Config:
     return released(network) if recipe == "released" else paper(network)
 
 
-def pairs(batch_size: int) -> Data:
-    """Images and masks in folders, whole, at their own size up to 500 pixels."""
+def pairs(network: str, batch_size: int) -> Data:
+    """Images and masks in folders, whole, at their own size up to 500 pixels.
+
+    Pixels have the scale that the classifier was trained on.
+    """
     return Data(
         name="mask_folder",
         train_split="train",
@@ -64,6 +70,8 @@ def pairs(batch_size: int) -> Data:
         image_size=500,
         frame="whole",
         resident="no",
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD if network.endswith("_vgg16") else (1.0,),
     )
 
 
@@ -73,7 +81,7 @@ def paper(network: str) -> Config:
     return Config(
         model=network,
         init_from=start,
-        data=pairs(20),
+        data=pairs(network, 20),
         optim=Optim(
             name="caffe",
             learning_rate=rate,
@@ -91,7 +99,7 @@ def released(network: str) -> Config:
     return Config(
         model=network,
         init_from=start.replace("_vgg16", "_vgg16-released") if "runs" in start else start,
-        data=pairs(1),
+        data=pairs(network, 1),
         optim=Optim(
             name="caffe",
             learning_rate=RELEASED[network] * PIXELS,

@@ -1,9 +1,9 @@
 """Fine-tuning a network with public ImageNet weights on a folder ROOT/{train,val}/CLASS/*.jpg.
 
-  python scripts/import_weights.py resnet50 download --out weights/resnet50
+  jaxcnn import resnet50 download --out weights/resnet50
   python -m jaxcnn.main --config=configs/finetune.py:resnet50 --workdir=runs/mine \\
       --config.data.data_dir=ROOT
-  python scripts/evaluate.py --workdir=runs/mine
+  jaxcnn evaluate --workdir=runs/mine
 
 The variant is a network that has public weights; --config='configs/finetune.py:?' lists them. The
 head is new, with one output for each class folder, and learns ten times as fast as the rest; the

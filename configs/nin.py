@@ -2,7 +2,7 @@
 
   python -m jaxcnn.main --config=configs/nin.py:nin_cifar10 --workdir=runs/nin_cifar10
   python -m jaxcnn.main --config=configs/nin.py:nin_cifar10-augmented --workdir=runs/nin_augmented
-  python scripts/prepare_data.py --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
+  jaxcnn prepare --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
       --out statistics/imagenet2012                         # the mean image that `nin` needs
   python -m jaxcnn.main --config=configs/nin.py --workdir=runs/nin
 

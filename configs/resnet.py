@@ -1,7 +1,7 @@
 """ResNet on ImageNet and CIFAR-10 (He, Zhang, Ren & Sun, CVPR 2016, sections 3.4 and 4.2).
 
   python -m jaxcnn.main --config=configs/resnet.py:resnet20 --workdir=runs/resnet20    # CIFAR-10
-  python scripts/prepare_data.py --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
+  jaxcnn prepare --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
       --out statistics/imagenet2012                      # the mean image that `resnet50_v1` needs
   python -m jaxcnn.main --config=configs/resnet.py:resnet50_v1 --workdir=runs/resnet50_v1
   python -m jaxcnn.main --config=configs/resnet.py:resnet50-fb --workdir=runs/resnet50
@@ -30,7 +30,7 @@ kernels alone decay, since fb.resnet.torch lists decay of everything as its diff
 paper. A run keeps running averages of BatchNorm's statistics; He's released networks have averages
 over training images, computed after training (his README). So do those of
 
-  python scripts/recompute_statistics.py --workdir runs/resnet50_v1
+  jaxcnn recompute-statistics --workdir runs/resnet50_v1
 """
 
 from typing import Any

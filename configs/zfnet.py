@@ -1,6 +1,6 @@
 """ZFNet on ImageNet (Zeiler & Fergus, ECCV 2014, section 3).
 
-  python scripts/prepare_data.py --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
+  jaxcnn prepare --statistics DATA_DIR --name imagenet2012 --image-size 256 \\
       --out statistics/imagenet2012                         # the mean image that `zfnet` needs
   python -m jaxcnn.main --config=configs/zfnet.py --workdir=runs/zfnet
   python -m jaxcnn.main --config=configs/zfnet.py:zfnet_wide --workdir=runs/zfnet_wide

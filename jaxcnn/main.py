@@ -81,7 +81,8 @@ def run(asked: command.Command) -> None:
         result = loop.train(asked.config, asked.workdir, asked.profile)
     if jax.process_index() == 0:
         _report(result, asked.workdir)
-        if asked.report and not result.get("already_finished"):
+        pixels = "eval_mean_iu" in result  # a report is of classified images
+        if asked.report and not pixels and not result.get("already_finished"):
             from jaxcnn.pages import report
 
             for page in report.automatic(asked.workdir):
@@ -138,7 +139,8 @@ def _report(result: dict, workdir: str) -> None:
     """Says what the run reached and where everything lies."""
     path = pathlib.Path(workdir)
     done = "was finished already" if result.get("already_finished") else "finished"
-    reached, next_ = f"test accuracy {result['eval_top1']:.2%}", "evaluate"
+    kind = logs.kind_of(result.get("eval_split", ""))
+    reached, next_ = f"{kind} accuracy {result['eval_top1']:.2%}", "evaluate"
     if "eval_mean_iu" in result:
         next_ = "evaluate-segmentation"
         reached = f"mean IU {result['eval_mean_iu']:.2%}, pixel accuracy {result['eval_top1']:.2%}"

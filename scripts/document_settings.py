@@ -3,7 +3,7 @@
   python scripts/document_settings.py
 
 The words are the comments of jaxcnn/config/schema.py, the ranges those of ranges.py. The unit and
-the example of each setting stand below: a new setting needs a row there.
+the example of each setting are in settings_examples.toml: a new setting needs a row there.
 """
 
 import ast
@@ -11,6 +11,7 @@ import io
 import pathlib
 import re
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -18,111 +19,10 @@ from jaxcnn.config import ranges, schema
 
 REPOSITORY = pathlib.Path(__file__).parents[1]
 PAGE = REPOSITORY / "docs" / "settings.md"
+ROWS = tomllib.loads((REPOSITORY / "scripts" / "settings_examples.toml").read_text())
 MARK = "<!-- All below is written by scripts/document_settings.py. -->"
 SECTIONS = {"Config": "", "Data": "data.", "Optim": "optim.", "Sharding": "sharding."}
 TYPES = {"str": "text", "bool": "true or false", "int": "whole number", "float": "number"}
-
-
-class Row(NamedTuple):
-    """The unit of a setting, an example of its value, and the settings that go with it."""
-
-    unit: str
-    example: str
-    others: tuple[str, ...] = ()
-
-
-# fmt: off
-ROWS = {
-    "model": Row("", "lenet5"),
-    "model_args": Row("", "dropout_rate=0.3"),
-    "precision": Row("", "bfloat16"),
-    "seed": Row("", "1"),
-    "init_from": Row("", "weights/resnet50"),
-    "fresh": Row("", "('fc',)", ("init_from=weights/resnet50",)),
-    "frozen": Row("", "('conv1','stage1')"),
-    "eval_every": Row("epochs", "5"),
-    "log_every": Row("steps", "100"),
-    "checkpoint_every": Row("epochs", "0.5"),
-    "checkpoint_seconds": Row("seconds", "300"),
-    "keep": Row("checkpoints", "5"),
-    "steps_per_dispatch": Row("steps", "10"),
-    "deterministic": Row("", "True"),
-    "stall_seconds": Row("seconds", "7200"),
-    "tensorboard": Row("", "False"),
-    "data.name": Row("", "cifar10"),
-    "data.data_dir": Row("", "~/tensorflow_datasets"),
-    "data.label": Row("", "segmentation_mask"),
-    "data.train_split": Row("", "train[:90%]"),
-    "data.eval_split": Row("", "train[90%:]"),
-    "data.batch_size": Row("images", "256"),
-    "data.eval_batch_size": Row("images", "512"),
-    "data.image_size": Row("pixels", "64"),
-    "data.channels": Row("", "1"),
-    "data.pad": Row("pixels", "2"),
-    "data.crop_fraction": Row("", "0.875"),
-    "data.interpolation": Row("", "bicubic"),
-    "data.frame": Row("", "square"),
-    "data.resize": Row("pixels", "(256,480)"),
-    "data.area": Row("shares of the area", "(0.08,1)"),
-    "data.aspect": Row("width / height", "(0.9,1.1)", ("data.area=(0.08,1)",)),
-    "data.mean": Row("levels of 0 to 255", "(123.675,116.28,103.53)"),
-    "data.std": Row("levels of 0 to 255", "(58.395,57.12,57.375)"),
-    "data.pixel_mean": Row("", "measured"),
-    "data.whiten": Row("", "gcn"),
-    "data.augment": Row("", "('shift','flip')"),
-    "data.shift": Row("pixels", "2", ("data.augment=shift",)),
-    "data.resident": Row("", "no"),
-    "data.resident_mib": Row("MiB", "2048"),
-    "data.threads": Row("threads", "8"),
-    "data.prefetch": Row("batches", "4"),
-    "data.on_corrupt": Row("", "skip"),
-    "data.pca_std": Row("", "0.05", ("data.augment=pca_color",)),
-    "data.pca": Row("", "statistics/flowers/pca.npz", ("data.augment=pca_color",)),
-    "data.mixup": Row("", "0.4", ("data.augment=mixup",)),
-    "data.cutmix": Row("", "0.5", ("data.augment=cutmix",)),
-    "data.jitter": Row("", "(0.2,0.2,0.2)", ("data.augment=color_jitter",)),
-    "data.erase": Row("", "0.1", ("data.augment=erase",)),
-    "data.randaugment": Row("operations, magnitude", "(2,15)", ("data.augment=randaugment",)),
-    "data.distort": Row("degrees, shares, shares, pixels", "(8,0.1,0.1,1.5)",
-                        ("data.augment=distort",)),
-    "optim.name": Row("", "adamw"),
-    "optim.learning_rate": Row("", "0.001"),
-    "optim.momentum": Row("", "0.95"),
-    "optim.weight_decay": Row("", "5e-4"),
-    "optim.decay_all": Row("", "True"),
-    "optim.no_decay": Row("", "('fc*',)"),
-    "optim.bias_rate": Row("", "2"),
-    "optim.layer_rates": Row("", "{'fc': 10}"),
-    "optim.schedule": Row("", "exponential"),
-    "optim.epochs": Row("epochs", "20"),
-    "optim.steps": Row("steps", "1000"),
-    "optim.warmup": Row("epochs", "5"),
-    "optim.boundaries": Row("epochs", "(20,30)", ("optim.schedule=step",)),
-    "optim.values": Row("", "(0.5,0.05)", ("optim.schedule=step", "optim.boundaries=(20,30)")),
-    "optim.bias_values": Row("", "(1,1)", ("optim.schedule=step", "optim.boundaries=(20,30)")),
-    "optim.factor": Row("", "0.97", ("optim.schedule=exponential",)),
-    "optim.every": Row("epochs", "2.4", ("optim.schedule=exponential",)),
-    "optim.staircase": Row("", "False", ("optim.schedule=exponential",)),
-    "optim.power": Row("", "0.5", ("optim.schedule=polynomial",)),
-    "optim.floor": Row("", "0.01", ("optim.schedule=cosine",)),
-    "optim.patience": Row("evaluations", "3", ("optim.schedule=plateau",)),
-    "optim.drops": Row("", "2", ("optim.schedule=plateau",)),
-    "optim.rms_decay": Row("", "0.99", ("optim.name=rmsprop",)),
-    "optim.epsilon": Row("", "1", ("optim.name=rmsprop",)),
-    "optim.adam_epsilon": Row("", "1e-6", ("optim.name=adamw",)),
-    "optim.clip_norm": Row("", "1"),
-    "optim.max_filter_rms": Row("", "0.1"),
-    "optim.accumulate": Row("micro-batches", "4"),
-    "optim.ema": Row("", "0.999"),
-    "optim.loss": Row("", "lenet_map"),
-    "optim.label_smoothing": Row("", "0.1"),
-    "optim.aux_weight": Row("", "0.4"),
-    "sharding.data": Row("devices", "4"),
-    "sharding.model": Row("devices", "2"),
-    "sharding.fsdp": Row("", "True"),
-    "sharding.model_parallel_linear": Row("", "True"),
-}
-# fmt: on
 
 
 class Setting(NamedTuple):
@@ -198,8 +98,7 @@ def kind(hint: str) -> str:
     if not hint.startswith("tuple"):
         return TYPES[hint]
     items = re.findall(r"\w+|\.\.\.", hint)[1:]
-    count = "" if items[-1] == "..." else f"{len(items)} "
-    return f"{count}{TYPES[items[0]]}s in brackets"
+    return f"{'' if items[-1] == '...' else f'{len(items)} '}{TYPES[items[0]]}s in brackets"
 
 
 def span(path: str) -> str:
@@ -212,6 +111,8 @@ def interval(one: ranges.Range) -> str:
     """One range in words."""
     low, high = (f"{end:,}" if isinstance(end, int) else f"{end:g}" for end in (one.low, one.high))
     text = f"{'above ' if one.without_low else ''}{low} to {'below ' * one.without_high}{high}"
+    if one.or_zero and one.low == 1:
+        return f"0 to {high}"
     return f"0, or {text}" if one.or_zero else text
 
 
@@ -223,14 +124,17 @@ def override(path: str, value: str) -> str:
 
 def entry(one: Setting) -> str:
     """The part of the page about one setting."""
+    if one.path not in ROWS:
+        raise SystemExit(
+            f"{one.path} has no unit and no example: add its row to scripts/settings_examples.toml"
+        )
     row = ROWS[one.path]
-    facts = [f"*{kind(one.kind)}*", f"default `{one.default}`"]
-    if row.unit:
-        facts.append(f"in {row.unit}")
+    unit = f", {row['unit']}" if "unit" in row else ""
+    facts = [f"*{kind(one.kind)}*{unit}", f"default `{one.default}`"]
     if limits := span(one.path):
         facts.append(f"range {limits}")
-    pairs = [other.split("=", 1) for other in row.others]
-    example = " ".join(override(*pair) for pair in [*pairs, [one.path, row.example]])
+    pairs = [other.split("=", 1) for other in row.get("with", [])]
+    example = " ".join(override(*pair) for pair in [*pairs, [one.path, row["example"]]])
     return f"### {one.path}\n\n{words(one.comment)}\n\n{'; '.join(facts)}\n\n    {example}\n"
 
 

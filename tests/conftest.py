@@ -7,8 +7,10 @@ import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAXCNN_REPORT", "off")  # runs of tests end without a page
+# What tests wait for is compiling: XLA's own passes stay, LLVM's are left out.
 os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8".strip()
+    f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')} "
+    "--xla_force_host_platform_device_count=8"
 )
 
 import pathlib

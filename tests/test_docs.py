@@ -22,7 +22,11 @@ SHOWN = re.compile(
 # A line that outlines a command.
 OUTLINE = re.compile(r" \[|\bKIND\b|\bCOMMAND\b|--help")
 # What stands for a file of the reader's own.
-PLACES = {"$PHOTO": "flower.jpg", "mine/lenet.py": "configs/lenet.py"}
+PLACES = {
+    "$PHOTO": "flower.jpg",
+    "--config=mine/lenet.py": "--config=lenet.py",
+    "--config=mine.py": "--config=lenet.py",
+}
 
 
 def code_lines(text):

@@ -101,7 +101,7 @@ def check_classifies(model: nn.Module) -> None:
     if getattr(model, "per_pixel", False):
         raise ConfigError(
             f"{type(model).__name__} gives a class for every pixel and none for the image; for it "
-            "there are scripts/evaluate_segmentation.py and scripts/visualize.py segment"
+            "there are jaxcnn evaluate-segmentation and jaxcnn visualize segment"
         )
 
 

@@ -14,6 +14,10 @@ Decode, crop and batch without a network; beside Pillow and tf.data, by turns:
     jaxcnn benchmark --pipeline --dataset imagenet2012 --data-dir ~/tensorflow_datasets
     jaxcnn benchmark --pipeline --compare --tf-python ENV/bin/python ...
 
+What it does to a gradient that devices add in bfloat16; real images, devices imitated:
+
+    jaxcnn benchmark --gradient-sums --dataset cifar10 --data-dir DATA --json
+
 What devices exchange in a step; compiled, not run:
 
     jaxcnn benchmark --models resnet50 --collectives --mesh data=8,model=1
@@ -34,6 +38,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 
 from jaxcnn.config.schema import Config, Data
+from jaxcnn.measure.gradient_sums import gradient_sums
 from jaxcnn.measure.loop import augmentation_times, loop_times
 from jaxcnn.measure.lowerings import lowering_times
 from jaxcnn.measure.options import parse
@@ -125,6 +130,11 @@ def pipeline(options: argparse.Namespace) -> Iterator[Row]:
         }
 
 
+def sums(options: argparse.Namespace) -> Iterator[Row]:
+    """--gradient-sums: 8, 64 and 512 devices of 8 images each."""
+    return gradient_sums(Data(name=options.dataset, data_dir=options.data_dir))
+
+
 def collectives(options: argparse.Namespace) -> Iterator[Row]:
     """--collectives: on the devices of this machine, or on as many virtual ones of its CPU."""
     flags, place = os.environ.get("XLA_FLAGS", ""), options.mesh
@@ -151,5 +161,6 @@ MODES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "loop": loop,
     "augmentation": augmentation,
     "pipeline": pipeline,
+    "gradient-sums": sums,
     "collectives": collectives,
 }

@@ -37,6 +37,7 @@ COMMANDS = {
     "summarize": Row("jaxcnn.commands.summarize", "list the networks and what they cost"),
     "import": Row("jaxcnn.commands.import_weights", "make a checkpoint of public weights"),
     "prepare": Row("jaxcnn.commands.prepare_data", "write a dataset, or measure its colours"),
+    "rehearse": Row("jaxcnn.commands.rehearse", "compile a step for accelerators not here"),
     "benchmark": Row("jaxcnn.commands.benchmark", "measure the speed of networks and input"),
 }
 

@@ -8,7 +8,7 @@
 A run keeps running averages, which follow its last steps. This command replaces them by the exact
 mean and variance over all images of the training split, seen as in evaluation, each once. The
 parameters stay as they are; averaged ones are taken where the run has them. The result is a
-checkpoint of its own, for scripts/evaluate.py and --config.init_from, whose metadata say what
+checkpoint of its own, for jaxcnn evaluate and --config.init_from, whose metadata say what
 changed.
 
 In one pass each layer normalises by the moments of its batch, so a larger --batch-size is nearer

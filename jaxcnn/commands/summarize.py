@@ -13,12 +13,9 @@ its own input size.
 import argparse
 import dataclasses
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing runs, so let no accelerator be taken
 
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +25,7 @@ from jaxcnn.costs.published import PUBLISHED, number
 from jaxcnn.costs.summary import Summary, summarize
 from jaxcnn.errors import USAGE, did_you_mean
 from jaxcnn.models import list_models
+from jaxcnn.run.platform import on_the_cpu
 
 # Titles of the table's columns after the first. LEGEND explains them.
 TITLES = (
@@ -76,6 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="Markdown: published errors and sizes, how to check each, and what came out here",
     )
     options = parser.parse_args(arguments)
+    on_the_cpu()
     if options.ledger:
         found = {name: summarize(name) for name in PUBLISHED}
         print(ledger({name: (s.params - s.aux_params, s.macs) for name, s in found.items()}))

@@ -67,7 +67,7 @@ FLAGS: dict[str, dict] = {
     "--save": {"default": "", "metavar": "FILE.npz", "help": "write the features of a split"},
     "--table": {"default": "", "metavar": "FILE.npz", "help": "what features --save wrote"},
     "--test": {"default": "", "metavar": "FILE.npz", "help": "the table to test on"},
-    "--other": {"default": "", "help": "zfnet6, fcn4: the second run"},
+    "--other": {"default": "", "help": "zfnet6: the second run; fcn4: others, with commas"},
     "--out": {"default": "pictures", "help": "folder (default: %(default)s)"},
 }
 NETWORK = ("--workdir", "--best")

@@ -40,66 +40,77 @@ class Data:
     Work on the host ends at uint8; what `augment` names runs on the device, inside the step.
     """
 
-    # "digits", "shapes" (embedded), "folder", "mask_folder", an image-classification dataset of
+    # "digits" and "shapes" (embedded), "folder", "mask_folder", an image-classification dataset of
     # TFDS (mnist, cifar10, imagenet2012 ...), or "package.module:open_source" (docs/own.md)
     name: str = "digits"
     # TFDS's data directory ("": its own default), or the ROOT of ROOT/{train,val}/CLASS/*.jpg
     data_dir: str = ""
-    # TFDS: the feature with the labels where it is not the class, such as "segmentation_mask"
+    # For TFDS: the feature with the labels where it is not the class, as "segmentation_mask"
     label: str = ""
-    # Slices in TFDS's notation work for every dataset: "train[:45000]", "train[10%:]"
+    # The split to train on. Slices in TFDS's notation work for every dataset: "train[:45000]",
+    # "train[10%:]"
     train_split: str = "train"
-    eval_split: str = ""  # "": test, else validation, else val, whichever the dataset has
+    # The split to evaluate on; "": test, else validation, else val, whichever the dataset has
+    eval_split: str = ""
     batch_size: int = 128  # examples in a global batch, over all devices and processes
-    eval_batch_size: int = 0  # 0: batch_size
+    eval_batch_size: int = 0  # the same in evaluation; 0: that of training
     image_size: int = 0  # side of the square that the network sees; 0: the network's own
-    # 1 or 3; 0: the network's own. Grey images are repeated, colour ones turned grey (ITU-R 601)
+    # 1 (grey) or 3 (colour); 0: the network's own. Grey images are repeated in three channels,
+    # colour images are turned grey (ITU-R 601)
     channels: int = 0
-    # Background pixels added on every side after resizing: MNIST's 28 become LeNet's 32
+    # Background pixels that are added on every side after resizing: MNIST's 28 become LeNet's 32
     pad: int = 0
-    # Evaluation: short side resized to image_size / crop_fraction, then the centre is cut out
+    # Evaluation: the short side is resized to image_size / crop_fraction, and the centre cut out
     crop_fraction: float = 1.0
-    interpolation: str = "bilinear"  # of INTERPOLATIONS
+    interpolation: str = "bilinear"  # how images are resized; of INTERPOLATIONS
     # What squares are cut from after resizing: the whole "rectangle" (VGG, ResNet), its central
-    # "square" (AlexNet, ZFNet), or the image squeezed into a square ("warp": Caffe). "whole": the
-    # image as it is, background below and to the right, shrunk only where it is too large (FCN)
+    # "square" (AlexNet, ZFNet), or the image squeezed into a square ("warp", Caffe). "whole": the
+    # image as it is, with background below and to the right, shrunk only if it is too large (FCN)
     frame: str = "rectangle"
-    # Training: short side drawn from [lo, hi], then a random crop (AlexNet, VGG, ResNet)
+    # Training: the short side is drawn from [low, high], then a random square is cut out (AlexNet,
+    # VGG, ResNet); (0, 0): off
     resize: tuple[int, int] = (0, 0)
-    # Training: random-resized crop, share of the area drawn from [lo, hi] (GoogLeNet)
+    # Training: a random part is cut out and resized, whose share of the area is drawn from
+    # [low, high] (GoogLeNet); (0, 0): off
     area: tuple[float, float] = (0.0, 0.0)
-    aspect: tuple[float, float] = (0.75, 4 / 3)  # and its width / height
-    # Of each channel; (): measured on the training set (small sets), else ImageNet's
+    # With `area`: the width / height of that part is drawn from [low, high]
+    aspect: tuple[float, float] = (0.75, 4 / 3)
+    # What is subtracted from each channel; (): measured on a small training set, else ImageNet's
     mean: tuple[float, ...] = ()
+    # What each channel is then divided by; (): likewise
     std: tuple[float, ...] = ()
-    # Mean image [H, W, C] subtracted instead of `mean` (AlexNet section 2): a .npy file, or
-    # "measured" on a small set
+    # A mean image [H, W, C] that is subtracted instead of `mean` (AlexNet section 2): a .npy file,
+    # or "measured" on a small set
     pixel_mean: str = ""
-    # Instead of mean and std: of each image its mean and norm ("gcn"), after which the pixels of a
-    # small training set are decorrelated ("zca": maxout, NiN)
+    # Instead of mean and std. "gcn": each image loses its own mean and gets a norm of 55. "zca":
+    # after that, pixels are decorrelated over a small training set (maxout, NiN)
     whiten: str = ""
     # Of AUGMENTATIONS, or "package.module:function" of your own, in this order
     augment: tuple[str, ...] = ()
-    # "shift": zero-pad by this many pixels and crop back at random (ResNet section 4.2)
+    # Of "shift": images are padded by so many pixels of zeros and cut back at random (ResNet
+    # section 4.2)
     shift: int = 4
-    # "yes": whole set in device memory; "no": streamed; "auto": resident if below resident_mib
+    # "yes": the whole set lies in device memory. "no": it is streamed. "auto": it lies there if it
+    # takes at most `resident_mib`
     resident: str = "auto"
-    resident_mib: int = 512
-    threads: int = 0  # reading and decoding threads of a process; 0: one a core
+    resident_mib: int = 512  # the largest set that "auto" puts into device memory
+    threads: int = 0  # threads of a process that read and decode; 0: one for each core
     prefetch: int = 2  # batches kept ready on the device
-    # "error", or "skip": replaced by a deterministic neighbour and counted in the metrics
+    # A damaged image is an "error", or with "skip" it is replaced by the next one that decodes,
+    # and counted in the metrics
     on_corrupt: str = "error"
-    pca_std: float = 0.1  # "pca_color"
-    # "pca_color": .npz with axes and deviations by jaxcnn prepare; "": ImageNet's
+    # Of "pca_color" and "fb_color": the deviation of the random amounts (AlexNet section 4.1)
+    pca_std: float = 0.1
+    # Of "pca_color": an .npz file with axes and deviations by jaxcnn prepare; "": ImageNet's
     pca: str = ""
-    mixup: float = 0.2  # "mixup": Beta(a, a)
-    cutmix: float = 1.0  # "cutmix": Beta(a, a)
-    # "color_jitter", "fb_color": brightness, contrast, saturation
+    mixup: float = 0.2  # of "mixup": a of the distribution Beta(a, a) of the share
+    cutmix: float = 1.0  # of "cutmix": a of the distribution Beta(a, a) of the share
+    # Of "color_jitter" and "fb_color": the most that brightness, contrast and saturation change
     jitter: tuple[float, float, float] = (0.4, 0.4, 0.4)
-    erase: float = 0.25  # "erase": probability
-    # "randaugment": operations, and their magnitude, of which 10 is AutoAugment's most
+    erase: float = 0.25  # of "erase": the probability that a part of an image is erased
+    # Of "randaugment": the number of operations, and their magnitude; AutoAugment's largest is 10
     randaugment: tuple[int, int] = (2, 9)
-    # "distort": rotation in degrees, scale, shear, shift in pixels
+    # Of "distort": the most that an image is rotated (degrees), scaled, sheared, shifted (pixels)
     distort: tuple[float, float, float, float] = (12.0, 0.12, 0.12, 2.5)
 
 
@@ -107,47 +118,51 @@ class Data:
 class Optim:
     """How the parameters move. `epochs` may be fractional; `steps`, where set, wins over it."""
 
-    # Of OPTIMIZERS; "caffe": v <- mu v - lr (g + wd w), w <- w + v (AlexNet section 5)
+    # Of OPTIMIZERS; "caffe" is v <- mu v - lr (g + wd w), w <- w + v (AlexNet section 5)
     name: str = "momentum"
-    learning_rate: float = 0.1  # at `batch_size`; no hidden scaling
-    momentum: float = 0.9
-    # lambda of lambda / 2 |w|^2 added to the loss (adamw, lamb: decoupled)
+    learning_rate: float = 0.1  # for `batch_size` as it is: nothing is scaled behind the scenes
+    momentum: float = 0.9  # of "sgd" it is not used; of "adamw" and "lamb" it is the first beta
+    # lambda in lambda / 2 |w|^2, which is added to the loss; of "adamw" and "lamb": decoupled
     weight_decay: float = 0.0
-    decay_all: bool = False  # also decay biases and BatchNorm's scale and offset
+    decay_all: bool = False  # whether biases and BatchNorm's scale and offset decay too
     no_decay: tuple[str, ...] = ()  # layers that never decay, named as in `frozen`: "*/bn"
     bias_rate: float = 1.0  # biases learn at this multiple of the rate (AlexNet's code, Caffe: 2)
-    # {"fc": 10}: these layers, named as in `frozen`, learn at this multiple of the rate
+    # Layers, named as in `frozen`, that learn at this multiple of the rate: {"fc": 10}
     layer_rates: dict[str, float] = field(default_factory=dict)
     schedule: str = "constant"  # of SCHEDULES, or "package.module:function" of your own
-    epochs: float = 10.0
-    steps: int = 0
-    warmup: float = 0.0  # epochs of linear warm-up from zero
-    boundaries: tuple[float, ...] = ()  # "step": epochs at which the rate is multiplied by `factor`
-    # "step": multiples of learning_rate after each boundary, instead of powers of `factor`
+    epochs: float = 10.0  # length of the run; may be fractional
+    steps: int = 0  # length of the run in steps, in place of `epochs`; 0: `epochs`
+    warmup: float = 0.0  # epochs in which the rate rises linearly from zero
+    # Of "step": the epochs at which the rate is multiplied by `factor`
+    boundaries: tuple[float, ...] = ()
+    # Of "step": multiples of learning_rate after each boundary, instead of powers of `factor`
     values: tuple[float, ...] = ()
-    # "step": the same for biases, where they have multiples of their own (AlexNet's code: 1, 1, 1)
+    # Of "step": the same for biases, if they have multiples of their own (AlexNet's code: 1, 1, 1)
     bias_values: tuple[float, ...] = ()
-    factor: float = 0.1  # "step", "plateau", "exponential"
-    every: float = 1.0  # "exponential": epochs between two multiplications
-    staircase: bool = True  # "exponential": in jumps
-    power: float = 1.0  # "polynomial": rate * (1 - progress) ** power
-    floor: float = 0.0  # "cosine", "polynomial": final share of the rate
-    patience: int = 5  # "plateau": evaluations without a better top-1 error before the rate falls
-    drops: int = 3  # "plateau": how often it may fall
-    # "rmsprop": TensorFlow's form, epsilon inside the root, accumulator starting at one
+    factor: float = 0.1  # of "step", "plateau" and "exponential": what the rate is multiplied by
+    every: float = 1.0  # of "exponential": epochs between two multiplications
+    staircase: bool = True  # of "exponential": whether the rate falls in jumps
+    power: float = 1.0  # of "polynomial": p in rate * (1 - progress) ** p
+    floor: float = 0.0  # of "cosine" and "polynomial": the share of the rate at the end
+    # Of "plateau": the evaluations without a better top-1 error after which the rate falls
+    patience: int = 5
+    drops: int = 3  # of "plateau": how often the rate may fall
+    # Of "rmsprop": the share of the mean square that is kept. TensorFlow's form: epsilon inside the
+    # root, and a mean square that starts at one
     rms_decay: float = 0.9
-    epsilon: float = 1e-3  # of "rmsprop"
+    epsilon: float = 1e-3  # of "rmsprop", inside the root
     adam_epsilon: float = 1e-8  # of "adamw" and "lamb", outside the root
-    clip_norm: float = 0.0  # 0: no clipping of the global gradient norm
-    # Convolution filters whose RMS exceeds this are scaled back to it (ZFNet section 3.1: 0.1)
+    clip_norm: float = 0.0  # the largest norm of the whole gradient; 0: no clipping
+    # Convolution filters whose RMS exceeds this are scaled back to it (ZFNet section 3.1: 0.1); 0:
+    # none are
     max_filter_rms: float = 0.0
-    accumulate: int = 1  # micro-batches a step
-    # Decay of the averaged weights that evaluation uses, (1 + step) / (10 + step) while that is
-    # less; 0: none
+    accumulate: int = 1  # the parts in which a batch is computed, one after another
+    # Weights are averaged, and evaluation uses the averages: the share that is kept in each step,
+    # or (1 + step) / (10 + step) while that is less; 0: no averages
     ema: float = 0.0
     loss: str = "cross_entropy"  # of LOSSES, or "package.module:function" of your own
-    label_smoothing: float = 0.0
-    aux_weight: float = 0.3  # weight of each auxiliary head's loss (GoogLeNet section 5)
+    label_smoothing: float = 0.0  # share of the label that is spread evenly over all classes
+    aux_weight: float = 0.3  # weight of the loss of each auxiliary head (GoogLeNet section 5)
 
     def __post_init__(self) -> None:
         self.layer_rates = multiples(self.layer_rates)
@@ -157,25 +172,32 @@ class Optim:
 class Sharding:
     """The mesh. Sizes multiply to the number of devices; -1 takes what is left."""
 
-    data: int = -1
+    data: int = -1  # devices over which a batch is divided; -1: all that are left
+    # Devices over which AlexNet's towers or large linear layers are divided; -1: all that are left
     model: int = 1
-    fsdp: bool = False  # shard parameters and optimizer state over `data`
-    # Shard the large linear layers over `model` ("one weird trick", arXiv:1404.5997)
+    fsdp: bool = False  # whether parameters and optimizer state are divided over `data`
+    # Whether large linear layers are divided over `model` ("one weird trick", arXiv:1404.5997)
     model_parallel_linear: bool = False
+    # In bfloat16 on several TPUs: kernels' gradients are added over the devices in float32. In
+    # bfloat16 they need half the exchange, and the sum over 512 devices is off by some percent
+    # (docs/benchmarks.md). CPUs and GPUs add in the type of the computation.
+    float32_sums: bool = True
 
 
 @dataclass
 class Config:
     """One run."""
 
-    model: str = "lenet"  # of `jaxcnn summarize`, or "package.module:Class" of your own
-    # Fields of the network, {"dropout_rate": 0.3, "shortcut": "A"}
+    # The network: a name that `jaxcnn summarize` lists, or "package.module:Class" of your own
+    model: str = "lenet"
+    # Fields of the network: {"dropout_rate": 0.3, "shortcut": "A"}
     model_args: dict[str, Any] = field(default_factory=dict)
     data: Data = field(default_factory=Data)
     optim: Optim = field(default_factory=Optim)
     sharding: Sharding = field(default_factory=Sharding)
     # Of PRECISIONS: the type of the computation; parameters, statistics, losses stay float32
     precision: str = "float32"
+    # What initial weights, the order of images and all random changes of images are drawn from
     seed: int = 0
     # Workdir or imported weights to start from; layers that do not fit start fresh and are listed
     init_from: str = ""
@@ -184,17 +206,19 @@ class Config:
     # Layers that neither learn nor update their statistics: "conv1", "stage1" and all in it,
     # "*/bn1"
     frozen: tuple[str, ...] = ()
-    eval_every: float = 1.0  # epochs; an evaluation is followed by a checkpoint. 0: every step
-    log_every: int = 50  # steps
-    checkpoint_every: float = 1.0  # epochs; 0: every step
-    checkpoint_seconds: float = 600.0  # and at least this often
-    keep: int = 2  # newest checkpoints kept, besides the best
-    # 0: one on the CPU, up to 25 on accelerators where the data is resident
+    # Epochs between two evaluations, each of which is followed by a checkpoint; 0: every step
+    eval_every: float = 1.0
+    log_every: int = 50  # steps between two rows of metrics
+    checkpoint_every: float = 1.0  # epochs between two checkpoints; 0: every step
+    checkpoint_seconds: float = 600.0  # the longest time between two checkpoints
+    keep: int = 2  # how many of the newest checkpoints are kept, besides the best
+    # Steps that are sent to the device at once; 0: one on the CPU, up to 25 on accelerators where
+    # the data is resident
     steps_per_dispatch: int = 0
-    deterministic: bool = False  # deterministic GPU kernels, slower
+    deterministic: bool = False  # whether GPU kernels add in the same order each time; slower
     # The run ends when nothing has moved for so long, compilation included; 0: never
     stall_seconds: float = 1800.0
-    tensorboard: bool = True
+    tensorboard: bool = True  # whether metrics are also written as TensorBoard's events
 
     def __post_init__(self) -> None:
         self.model_args = model_fields(self.model_args)

@@ -73,7 +73,7 @@ def evaluate_segmentation(
     if not source.maps:
         raise DataError(
             f"{data.name} {split} has one label an image and not one a pixel; evaluate it with "
-            f"python scripts/evaluate.py --workdir {workdir}"
+            f"jaxcnn evaluate --workdir {workdir}"
         )
     check_classes(trained.class_lists, source.class_names, f"{data.name} {split}")
     classes = len(source.class_names)

@@ -157,9 +157,12 @@ def _fcn2(wanted: Wanted) -> list[pathlib.Path]:
 
 
 def _fcn4(wanted: Wanted) -> list[pathlib.Path]:
-    """Segmentations by one network, or by two beside each other, and the mask if there is one."""
-    viewers = [wanted.viewer, *([Viewer(wanted.other)] if wanted.other else [])]
-    networks = {v.metadata["model"]: segmentation.network_of(v) for v in viewers}
+    """Segmentations by one network, or by several side by side, and the mask if there is one."""
+    others = {text: Viewer(text) for text in wanted.other.split(",") if text}
+    networks = {_title(wanted.viewer): segmentation.network_of(wanted.viewer)}
+    for workdir, viewer in others.items():
+        title = _title(viewer)
+        networks[title if title not in networks else workdir] = segmentation.network_of(viewer)
     written = []
     for image in map(pathlib.Path, wanted.images):
         encoded, path = segmentation.read_image(image), wanted.out / f"{image.stem}_fcn4.png"
@@ -168,6 +171,10 @@ def _fcn4(wanted: Wanted) -> list[pathlib.Path]:
     if not written:
         raise ConfigError("fcn4 shows images and needs --images, such as --images cat.jpg")
     return written
+
+
+def _title(viewer: Viewer) -> str:
+    return viewer.metadata["model"]
 
 
 FIGURES: dict[str, Callable[[Wanted], list[pathlib.Path]]] = {

@@ -60,7 +60,7 @@ class Conv(nn.Module):
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         y = ops.conv2d(
             x.astype(self.dtype),
-            kernel.astype(self.dtype),
+            kernel,
             stride=self.stride,
             padding=self.padding,
             groups=self.groups,
@@ -97,7 +97,7 @@ class FullyConnected(nn.Module):
                 "use a larger image"
             )
         shape = (k * k * c, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32).astype(self.dtype)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         x = x.astype(self.dtype)
         if (h, w) == (k, k):
             y = ops.linear(x, kernel)[:, None, None, :]  # [B, 1, 1, features]

@@ -46,21 +46,22 @@ def create_model(name: str, *, pretrained: str | pathlib.Path | None = None, **f
 
     `aux_heads=False` leaves the heads and their parameters out.
 
-    >>> import jax, jax.numpy as jnp
-    >>> from jaxcnn import create_model
-    >>> images = jax.ShapeDtypeStruct((8, 224, 224, 3), jnp.float32)
-    >>> def shapes(model):
-    ...     variables = jax.eval_shape(model.init, jax.random.key(0), images)
-    ...     return jax.eval_shape(model.apply, variables, images)
-    >>> shapes(create_model("resnet18", num_classes=10)).shape
-    (8, 10)
-    >>> shapes(create_model("resnet18", num_classes=0)).shape
-    (8, 512)
-    >>> backbone = create_model("resnet18", features_only=True)
-    >>> backbone.strides
-    (2, 4, 8, 16, 32)
-    >>> [x.shape for x in shapes(backbone)][-2:]
-    [(8, 14, 14, 256), (8, 7, 7, 512)]
+    Examples:
+      >>> import jax, jax.numpy as jnp
+      >>> from jaxcnn import create_model
+      >>> images = jax.ShapeDtypeStruct((8, 224, 224, 3), jnp.float32)
+      >>> def shapes(model):
+      ...     variables = jax.eval_shape(model.init, jax.random.key(0), images)
+      ...     return jax.eval_shape(model.apply, variables, images)
+      >>> shapes(create_model("resnet18", num_classes=10)).shape
+      (8, 10)
+      >>> shapes(create_model("resnet18", num_classes=0)).shape
+      (8, 512)
+      >>> backbone = create_model("resnet18", features_only=True)
+      >>> backbone.strides
+      (2, 4, 8, 16, 32)
+      >>> [x.shape for x in shapes(backbone)][-2:]
+      [(8, 14, 14, 256), (8, 7, 7, 512)]
 
     Raises ModelError for a name or a field that does not exist, naming the nearest ones that do;
     OwnError for a network of your own that does not fit; WeightsError, CheckpointError or DataError

@@ -86,20 +86,21 @@ def load(path: str | pathlib.Path, *, best: bool = False) -> Loaded:
 
     Raises CheckpointError with one sentence where there is none, or where it lacks something.
 
-    A network with fresh weights, saved, loaded and asked:
+    Examples:
+      A network with fresh weights, saved, loaded and asked:
 
-    >>> import jax, jaxcnn, numpy as np
-    >>> from jaxcnn.checkpoint import save
-    >>> from jaxcnn.data import Preprocess
-    >>> model = jaxcnn.create_model("lenet", num_classes=10)
-    >>> variables = model.init(jax.random.key(0), np.zeros((1, 32, 32, 1), np.float32))
-    >>> grey = Preprocess(32, channels=1, mean=(33.0,), std=(79.0,))
-    >>> path = save("runs/fresh", "lenet", variables, preprocessing=grey)
-    >>> network = jaxcnn.load("runs/fresh")
-    >>> network.predict(np.zeros((28, 28), np.uint8)).shape
-    (1, 10)
-    >>> len(network.top(np.zeros((28, 28), np.uint8))[0])
-    5
+      >>> import jax, jaxcnn, numpy as np
+      >>> from jaxcnn.checkpoint import save
+      >>> from jaxcnn.data import Preprocess
+      >>> model = jaxcnn.create_model("lenet", num_classes=10)
+      >>> variables = model.init(jax.random.key(0), np.zeros((1, 32, 32, 1), np.float32))
+      >>> grey = Preprocess(32, channels=1, mean=(33.0,), std=(79.0,))
+      >>> path = save("runs/fresh", "lenet", variables, preprocessing=grey)
+      >>> network = jaxcnn.load("runs/fresh")
+      >>> network.predict(np.zeros((28, 28), np.uint8)).shape
+      (1, 10)
+      >>> len(network.top(np.zeros((28, 28), np.uint8))[0])
+      5
     """
     from jaxcnn.evaluate.trained import load_trained
     from jaxcnn.weights.labels import readable

@@ -14,6 +14,7 @@ MODES = {
     "loop": "time the training loop of --config",
     "augmentation": "time the augmentation of --config, as a share of its training step",
     "pipeline": "time the input pipeline",
+    "gradient-sums": "what the type of the sum over devices does to a gradient, on --dataset",
     "collectives": "count what the devices of --mesh exchange in a training step of --models",
 }
 

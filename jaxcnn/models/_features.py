@@ -53,20 +53,22 @@ class FeatureMaps(nn.Module):
 
 
 @functools.cache
-def feature_maps(network: nn.Module) -> FeatureMaps:
-    """The maps of `network`, which has no head (`num_classes` 0).
+def levels_of(network: nn.Module) -> tuple[tuple[int, str], ...]:
+    """The `levels` of the maps of `network`, which has no head (`num_classes` 0).
 
     A layer's stride is how many pixels more of the image make one position more of its map. Layers
     inside blocks and modules do not count. Nothing is computed.
     """
-    sliding: Any = network.clone(class_map=True)  # type: ignore[call-arg]
+    sliding: Any = network
+    if hasattr(network, "class_map"):
+        sliding = network.clone(class_map=True)  # type: ignore[call-arg]
     side, _, channels = sliding.input_shape
     small, large = (_sides(sliding, (1, s, s, channels)) for s in (side, side + MORE))
     found: dict[int, str] = {}
     for layer, size in small.items():
         if (grown := large[layer] - size) > 0:
             found[MORE // grown] = layer  # the last one of each stride
-    return FeatureMaps(network=network, levels=tuple(sorted(found.items())))
+    return tuple(sorted(found.items()))
 
 
 def _sides(network: nn.Module, shape: tuple[int, int, int, int]) -> dict[str, int]:

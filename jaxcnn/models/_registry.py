@@ -15,7 +15,7 @@ import flax.linen as nn
 
 from jaxcnn import own
 from jaxcnn.errors import ModelError, did_you_mean
-from jaxcnn.models._features import feature_maps
+from jaxcnn.models._features import FeatureMaps, levels_of
 from jaxcnn.models._own import fields_of, own_class, own_network
 
 
@@ -69,7 +69,8 @@ def create_model(name: str, *, features_only: bool = False, **overrides: Any) ->
         if field not in known:
             raise ModelError(f"{name} has no field {field!r}; its fields are {', '.join(known)}")
     if features_only:
-        return feature_maps(module(**{**fields, **overrides, "num_classes": 0}))
+        network = module(**{**fields, **overrides, "num_classes": 0}, parent=None)
+        return FeatureMaps(network=network, levels=levels_of(network))
     if (classes := overrides.get("num_classes", 1)) < 0:
         raise ModelError(f"num_classes is {classes}; it must be 0 (no head) or more")
     return module(**{**fields, **overrides})

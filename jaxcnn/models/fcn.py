@@ -197,6 +197,8 @@ class FCN(nn.Module):
         for row in self.trunk:
             x = maps[row.name] = self.layer(row, x, train)
         x = Identity(name="features")(x)
+        if not self.num_classes:
+            return as_logits(x, class_map=False)  # [B, C]
         x = self.score("score_fr", self.fully_connected(x, train))  # [B, h, w, K]
         for skip, down, across in zip(self.skips, plans[0].fusions, plans[1].fusions, strict=True):
             (tall, rows, below), (wide, columns, beside) = down, across

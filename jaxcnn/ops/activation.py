@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.target import ANY, current_target
+from jaxcnn.ops.target import current_target
 
 Array = jax.Array
 
@@ -12,10 +12,10 @@ Array = jax.Array
 def relu_of_sum(x: Array) -> Array:
     """max(x, 0) of a sum x [...], such as that of a residual block; its gradient at 0 is 0.
 
-    On accelerators the gradient reads the result, which lies in memory for the next layer anyway.
-    Left alone the compiler adds the terms of x up once more and reads both.
+    On GPUs the gradient reads the result, which lies in memory for the next layer anyway. Left
+    alone the compiler adds the terms of x up once more, and so reads both.
     """
-    return jax.nn.relu(x) if current_target().platform in (ANY, "cpu") else _relu_by_result(x)
+    return _relu_by_result(x) if current_target().platform == "gpu" else jax.nn.relu(x)
 
 
 @jax.custom_jvp

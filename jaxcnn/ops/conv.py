@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jax import lax
 
-from jaxcnn.ops import parallel
+from jaxcnn.ops import parallel, wide_gradient
 from jaxcnn.ops.lowerings import LOWERINGS, Geometry, Pads
 from jaxcnn.ops.pool import Padding
 from jaxcnn.ops.target import ANY, Target, current_target
@@ -31,11 +31,14 @@ def conv2d(
 ) -> Array:
     """Cross-correlates x [B, H, W, C] with kernel [kh, kw, C / groups, F] -> [B, H', W', F].
 
+    It computes in the type of x, whatever that of the kernel is.
     `padding` is an int for all sides, a pair (height, width), ((top, bottom), (left, right)), or
     "SAME" or "VALID". `lowering` is a name in `LOWERINGS`, all of which give the same numbers to
     rounding; "auto" takes the fastest one measured for the target (docs/benchmarks.md). Raises
     ValueError for one that cannot compute this convolution.
     """
+    if not current_target().wide_sums:
+        kernel = kernel.astype(x.dtype)
     strides = (stride, stride) if isinstance(stride, int) else (stride[0], stride[1])
     pads = _pads(x, kernel, strides, padding)
     geometry = Geometry(x.shape, kernel.shape, strides, pads, groups, x.dtype)
@@ -56,7 +59,7 @@ def conv2d(
             f"lowering {lowering!r} cannot compute this convolution: {reason}; use auto, "
             f"{', '.join(usable)}"
         )
-    return _apply(x, kernel, geometry, lowering)
+    return _apply(x, kernel.astype(x.dtype), geometry, lowering)
 
 
 def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding: Any) -> Pads:
@@ -70,7 +73,12 @@ def _pads(x: Array, kernel: Array, strides: tuple[int, int], padding: Any) -> Pa
 
 
 def _fastest(x: Array, kernel: Array, geometry: Geometry) -> Array:
-    return _apply(x, kernel, geometry, choose(geometry, current_target()))
+    name = choose(geometry, current_target())
+    if kernel.dtype != x.dtype and name != "split":
+        if name == "direct" and geometry.groups == 1:
+            return wide_gradient.convolve(x, kernel, geometry)
+        kernel = kernel.astype(x.dtype)
+    return _apply(x, kernel, geometry, name)
 
 
 def _in_towers(division: parallel.Division, x: Array, kernel: Array, geometry: Geometry) -> Array:
@@ -110,8 +118,10 @@ def choose(g: Geometry, target: Target) -> str:
         if depthwise:
             return "shifted" if target.platform == "cpu" else "direct"
         return "split" if g.groups <= MOST_SPLITS else "direct"
-    if target.platform != "cpu":
+    if target.platform == "gpu":
         return "space_to_depth" if few_channels else "direct"
+    if target.platform != "cpu":
+        return "direct"
     if g.kernel[:2] == (1, 1):
         return "matmul"
     if target.devices > 1 or not isinstance(g.x[0], int):

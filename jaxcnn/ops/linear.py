@@ -6,16 +6,19 @@ import jax
 from jax import lax
 from jax.sharding import PartitionSpec
 
-from jaxcnn.ops import parallel
+from jaxcnn.ops import parallel, wide_gradient
+from jaxcnn.ops.target import current_target
 
 Array = jax.Array
 
 
 def linear(x: Array, kernel: Array) -> Array:
-    """Multiplies all of x [B, ..., C] by kernel [... * C, F] -> [B, F].
+    """Multiplies all of x [B, ..., C] by kernel [... * C, F] -> [B, F], in the type of x.
 
     The work is divided over devices as the target says.
     """
+    if not current_target().wide_sums:
+        kernel = kernel.astype(x.dtype)
     if division := parallel.towers():
         return parallel.apply_kernel(division, _product, x, kernel, gather=True)
     if (division := parallel.slices(x.shape[0])) and division.channels(kernel.shape[1]):
@@ -30,6 +33,8 @@ def _flat(x: Array) -> Array:
 
 
 def _product(x: Array, kernel: Array) -> Array:
+    if kernel.dtype != x.dtype:
+        return wide_gradient.product(_flat(x), kernel)  # [B, F]
     return _flat(x) @ kernel  # [B, F]
 
 
@@ -41,4 +46,5 @@ def _sliced(x: Array, kernel: Array) -> Array:
     computes its features of them, and the features go back to the device whose rows they describe.
     """
     rows = lax.all_gather(_flat(x), "model", axis=0, tiled=True)  # [m * b, D]
-    return lax.all_to_all(rows @ kernel, "model", split_axis=0, concat_axis=1, tiled=True)  # [b, F]
+    features = rows @ kernel.astype(x.dtype)  # [m * b, F / m]
+    return lax.all_to_all(features, "model", split_axis=0, concat_axis=1, tiled=True)  # [b, F]

@@ -47,11 +47,16 @@ class Division(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A platform and its number of devices: "cpu", "gpu", "tpu", another JAX backend, or `ANY`."""
+    """A platform and its number of devices: "cpu", "gpu", "tpu", another JAX backend, or `ANY`.
+
+    With `wide_sums` layers in bfloat16 take their float32 kernels as they are, and the gradients of
+    these stay float32, in which devices then add them.
+    """
 
     platform: str
     devices: int = 1
     division: Division | None = None
+    wide_sums: bool = False
 
 
 _context = jax.make_user_context(None)
@@ -87,15 +92,19 @@ def portable() -> Iterator[None]:
 
 
 @contextmanager
-def on_mesh(mesh: Mesh, *, towers: bool = False, slices: bool = False) -> Iterator[None]:
+def on_mesh(
+    mesh: Mesh, *, towers: bool = False, slices: bool = False, wide_sums: bool = False
+) -> Iterator[None]:
     """Ops traced inside are for the devices of `mesh`; enter it inside the jitted function.
 
     Over its axis `model` they divide every layer's channels with `towers`, the linear layers with
-    `slices`.
+    `slices`. With `wide_sums` several TPUs add the gradients of bfloat16 layers in float32.
     """
     divided = (towers or slices) and mesh.shape["model"] > 1
     division = Division(mesh, towers) if divided else None
-    with _context(Target(mesh.devices.flat[0].platform, mesh.size, division)):
+    platform = mesh.devices.flat[0].platform
+    wide = wide_sums and platform == "tpu" and mesh.size > 1
+    with _context(Target(platform, mesh.size, division, wide)):
         yield
 
 

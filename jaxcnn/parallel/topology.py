@@ -34,7 +34,7 @@ def tpu_devices(kind: str, shape: tuple[int, ...]) -> list[Any]:
     if importlib.util.find_spec("libtpu") is None:
         raise UsageError(
             f"a rehearsal on TPU {kind} needs libtpu, which is not installed; "
-            "install it with: pip install -e '.[rehearse-tpu]'"
+            "install it with: pip install 'jax[tpu]'"
         )
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -55,7 +55,7 @@ def gpu_devices(kind: str, count: int, target: str) -> list[Any]:
     if not any(map(importlib.util.find_spec, plugins)):
         raise UsageError(
             f"a rehearsal on {kind} needs JAX's CUDA packages, which are not installed; "
-            "install them with: pip install -e '.[rehearse-gpu]'"
+            "install them with: pip install 'jax[cuda13]'"
         )
     given = {"topology": f"1x1x{count}", "target_config": target}
     return list(_topology("cuda", f"{kind}:{count}", kind, **given).devices)

@@ -43,6 +43,12 @@ def _print(console: rich.console.Console, text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+def kind_of(split: str) -> str:
+    """What the images of an evaluation split are called: test, validation, or evaluation images."""
+    base = split.split("[")[0].strip()
+    return {"test": "test", "val": "validation", "validation": "validation"}.get(base, "evaluation")
+
+
 def read_metrics(workdir: str | pathlib.Path) -> list[dict[str, Any]]:
     """Reads the objects of a run's metrics.jsonl, each with its `step`.
 

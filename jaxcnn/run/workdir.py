@@ -26,6 +26,7 @@ RESUMABLE = (
     "sharding.model",
     "sharding.fsdp",
     "sharding.model_parallel_linear",
+    "sharding.float32_sums",
     "optim.epochs",
     "optim.steps",
     "eval_every",

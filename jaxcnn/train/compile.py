@@ -35,9 +35,10 @@ def divide(setup: Setup) -> Callable[..., Any]:
     """
     towers = layout.has_towers(setup.mesh, setup.model)
     sliced = setup.config.sharding.model_parallel_linear and not towers
+    wide = setup.config.sharding.float32_sums
 
     def run(one_step: Callable, state: Any, batch: Batch) -> Any:
-        with ops.on_mesh(setup.mesh, towers=towers, slices=sliced):
+        with ops.on_mesh(setup.mesh, towers=towers, slices=sliced, wide_sums=wide):
             return one_step(state, layout.spread(setup.mesh, batch) if sliced else batch)
 
     return run

@@ -64,8 +64,10 @@ def own_augmentation(reference: str, shape: tuple[int, int, int]) -> Callable[..
     return augment
 
 
-def check_network(model: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
-    """Raises ConfigError unless `model` gives float32 logits [B, classes] of images [B, *shape].
+def check_network(
+    model: nn.Module, shape: tuple[int, int, int], logits_shape: tuple[int, ...]
+) -> None:
+    """Raises ConfigError unless `model` gives float32 logits [B, *logits_shape] of [B, *shape].
 
     Besides parameters it may keep `batch_stats` and nothing else.
     """
@@ -90,10 +92,11 @@ def check_network(model: nn.Module, shape: tuple[int, int, int], classes: int) -
         )
     held = {kind: tree for kind, tree in start.items() if kind != "aux_logits"}
     logits = shapes(lambda v, x: model.apply(v, x, train=False), held, "take")
-    if getattr(logits, "shape", None) != (2, classes) or logits.dtype != jnp.float32:
+    wanted = jax.ShapeDtypeStruct((2, *logits_shape), jnp.float32)
+    if not _alike(logits, wanted):
         raise ConfigError(
-            f"{name} gives {_text(logits)} for images {list(images.shape)}; expected float32 "
-            f"logits [2, {classes}], for the data has {classes} classes"
+            f"{name} gives {_text(logits)} for images {list(images.shape)}; expected logits "
+            f"{_text(wanted)}, for the data has {logits_shape[-1]} classes"
         )
 
 
@@ -116,11 +119,16 @@ def _check(
             f"{reference} does not run inside a compiled step: {type(error).__name__}: "
             f"{one_line(error, 300)}; expected a pure function of JAX arrays, {signature}"
         ) from error
-    shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
-    if (shape, dtype) != (gives.shape, gives.dtype):
+    if not _alike(found, gives):
         raise OwnError(
             f"{reference} gives {_text(found)} where {_text(gives)} is expected: {signature}"
         )
+
+
+def _alike(found: Any, wanted: jax.ShapeDtypeStruct) -> bool:
+    """Whether what was found is one array of that shape and type."""
+    shape, dtype = getattr(found, "shape", None), getattr(found, "dtype", None)
+    return (shape, dtype) == (wanted.shape, wanted.dtype)
 
 
 def _text(found: Any) -> str:

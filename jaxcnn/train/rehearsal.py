@@ -21,7 +21,7 @@ from jaxcnn.train import layout
 from jaxcnn.train.compile import compile_steps
 from jaxcnn.train.feed import Batch, Item, Store
 from jaxcnn.train.optim import make_optimizer
-from jaxcnn.train.setup import Setup, Splits, build_model, initial_state
+from jaxcnn.train.setup import TRIED, Setup, Splits, build_model, initial_state, input_shape
 from jaxcnn.train.state import State
 
 STEPS_PER_EPOCH = 1000.0  # of the dataset that is not there
@@ -66,13 +66,15 @@ def described_setup(
     layout.check_batch(mesh, rows, config.optim.accumulate, whole_mesh=place.model_parallel_linear)
     preprocess = Preprocess(image_size, mean=IMAGENET_MEAN, std=IMAGENET_STD)
     if not image_size:
-        preprocess = resolve(_without_files(config.data, source), model.input_shape, source)
+        preprocess = resolve(
+            _without_files(config.data, source), input_shape(model, config.data, source), source
+        )
     return Setup(
         config=config,
         mesh=mesh,
         model=model,
         splits=Splits(
-            class_names=[str(i) for i in range(model.num_classes)],
+            class_names=[str(i) for i in range(getattr(model, "num_classes", TRIED))],
             preprocess=preprocess,
             training=_feed(mesh, rows, preprocess),
             evaluation=_feed(mesh, config.data.eval_batch_size or rows, preprocess),

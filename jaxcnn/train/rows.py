@@ -12,6 +12,7 @@ from jaxcnn import metrics
 from jaxcnn.draw import plots
 from jaxcnn.errors import RunError
 from jaxcnn.parallel.processes import from_first, whole
+from jaxcnn.run import logs
 from jaxcnn.run.goodput import Account
 from jaxcnn.run.logs import Logger, read_metrics
 from jaxcnn.run.provenance import digest
@@ -62,10 +63,10 @@ def opening(
         )
     size = sum(x.size for x in jax.tree.leaves(like.params))
     processes = f" on {jax.process_count()} processes" if jax.process_count() > 1 else ""
-    first = int(begin.state.step)
+    first, kind = int(begin.state.step), logs.kind_of(splits.eval_split)
     lines.append(
         f"{config.model}, {size:,} parameters; {splits.training.size:,} training and "
-        f"{splits.evaluation.size:,} test images ({splits.training.kind}); mesh "
+        f"{splits.evaluation.size:,} {kind} images ({splits.training.kind}); mesh "
         f"{layout.described(setup.mesh)}{processes}; "
         f"{f'resuming at step {first} of' if first else 'training for'} {setup.total_steps} steps"
     )
@@ -120,6 +121,7 @@ class Rows:
             **_evaluated(sums),
             "wall_s": round(wall_s, 2),
             "goodput": round(self.account.goodput(), 4),
+            "eval_split": setup.splits.eval_split,
             "sittings": len(self.account.sittings),
             "digest": digest(jax.device_get(whole(setup.mesh, state.params))),
             "per_class_accuracy": {

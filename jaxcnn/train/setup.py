@@ -41,6 +41,7 @@ class Splits:
     evaluation: Feed
     eval_split: str
     steps_per_epoch: float
+    maps: bool = False  # whether each label is a map of classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +117,7 @@ def build_model(config: Config, num_classes: int | None = None) -> Any:
         raise ConfigError(f"config.model: {error}") from None
 
 
-def input_shape(model: nn.Module, data: Data, source: Source) -> tuple[int, int, int]:
+def input_shape(model: nn.Module, data: Data, source: Source | None) -> tuple[int, int, int]:
     """[H, W, C] of the images that a network is for: its field, else the size of the data's images.
 
     Raises ConfigError where a network of your own has no field `input_shape` and the images have
@@ -124,7 +125,7 @@ def input_shape(model: nn.Module, data: Data, source: Source) -> tuple[int, int,
     """
     if shape := getattr(model, "input_shape", None):
         return tuple(shape)
-    if source.image_shape:
+    if source and source.image_shape:
         return source.image_shape
     if not data.image_size:
         raise ConfigError(
@@ -168,6 +169,7 @@ def build(config: Config, devices: Sequence[Any] | None = None) -> Setup:
             evaluation=make_feed(data, eval_split, preprocess, mesh, train=False),
             eval_split=eval_split,
             steps_per_epoch=steps_per_epoch,
+            maps=source.maps,
         ),
         tx=make_optimizer(config.optim, steps_per_epoch, config.frozen),
     )
@@ -203,7 +205,8 @@ def initial_state(setup: Setup) -> tuple[State, Callable[[], State]]:
     key = jax.random.key(config.seed)
     try:
         if own.is_reference(config.model):
-            check_network(setup.model, shape, len(setup.splits.class_names))
+            classes = len(setup.splits.class_names)
+            check_network(setup.model, shape, (*shape[:2] * setup.splits.maps, classes))
         abstract = jax.eval_shape(init, key)
         check_patterns(abstract.params, config.frozen)
     except (ValueError, TypeError, ZeroDivisionError) as error:

@@ -13,7 +13,7 @@ from jaxcnn.commands.console import COMMANDS
 from jaxcnn.errors import UsageError
 from jaxcnn.run.command import load_config
 
-SCRIPTS = ("evaluate", "predict", "visualize", "export", "report", "demo", "summarize")
+SCRIPTS = ("evaluate", "predict", "visualize", "export", "report", "demo", "summarize", "rehearse")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -170,6 +170,9 @@ def test_a_network_of_pixels_shows_its_classes_and_layers(places, pixelwise, tmp
     image, weights = places[3], ("--workdir", pixelwise)
     assert call(tmp_path, "segment", image, *weights) == 0
     assert np.load(tmp_path / "photo_segments.npz")["classes"].shape == (60, 90)
+    several = ("--other", pixelwise, "--images", image)
+    assert call(tmp_path, "figure", "fcn4", *weights, *several) == 0
+    assert cv2.imread(str(tmp_path / "photo_fcn4.png")).shape[1] == 3 * (4 * 90 + 6)
     assert call(tmp_path, "features", image, *weights, "--layer", "relu1_1") == 0
     assert call(tmp_path, "filters", *weights) == 0
     assert call(tmp_path, "features", "--save", tmp_path / "t.npz", *weights) == 2

@@ -84,7 +84,7 @@ def test_the_command(member, capsys):
 def test_each_command_names_the_other(member, capsys):
     with pytest.raises(ConfigError, match=r"evaluate it with jaxcnn evaluate-segmentation"):
         evaluate(member[0])
-    with pytest.raises(DataError, match=r"evaluate it with python scripts/evaluate\.py"):
+    with pytest.raises(DataError, match=r"evaluate it with jaxcnn evaluate --workdir"):
         evaluate_segmentation(member[0], dataset="digits")
 
 

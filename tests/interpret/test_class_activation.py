@@ -58,7 +58,9 @@ def test_maps_average_to_logits_and_grad_cam_is_cam(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(NATIVE))
-@pytest.mark.parametrize("size", [(224, 224), (256, 320)])
+@pytest.mark.parametrize(
+    "size", [(224, 224), pytest.param((256, 320), marks=pytest.mark.exhaustive)]
+)
 def test_maps_average_to_logits_at_the_native_size(name, size):
     identities(name, NATIVE[name], size)
 

@@ -71,6 +71,7 @@ def test_layers_are_the_classifiers(name, classifier, dropped):
     }
 
 
+@pytest.mark.slow
 def test_conversion_is_sliding_the_classifier():
     """CaffeNet on the padded image, slid over its last map, against the map that FCN scores."""
     model, variables, images = build("fcn32s_alexnet", (1, 27, 59, 3), hidden=(12, 12))

@@ -154,10 +154,18 @@ def test_channels_classes_and_logits(name, channels):
 
 # The cheapest of each family; those with more than two million parameters take over ten seconds
 # to compile.
-TRAINED = [
-    pytest.param(n, marks=[pytest.mark.slow] * (references.PARAMETERS.get(n, 0) > 2e6))
-    for n in sorted(CHEAPEST.values())
-]
+# Of these families tests/weights/test_parity.py compares the gradients of another variant with
+# PyTorch's, and compiling takes half a minute.
+COMPARED = {"googlenet", "inception", "efficientnet"}
+
+
+def cost(name):
+    large = references.PARAMETERS.get(name, 0) > 2e6
+    compared = list_models()[name] in COMPARED
+    return [pytest.mark.slow] * large + [pytest.mark.exhaustive] * compared
+
+
+TRAINED = [pytest.param(n, marks=cost(n)) for n in sorted(CHEAPEST.values())]
 
 
 @functools.cache

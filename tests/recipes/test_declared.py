@@ -20,7 +20,7 @@ IN_RECIPES = {
     ),
     "inception": ("keeps 0.9997 of BatchNorm's statistics",),
     "nin": ("`-augmented` shifts by up to 4 pixels; the paper does not say by how many",),
-    "resnet": ("scripts/recompute_statistics.py",),
+    "resnet": ("jaxcnn recompute-statistics",),
     "googlenet": ("Polyak averaging of weights is an exponential moving average of 0.9999",),
 }
 # What a page of docs/ says.

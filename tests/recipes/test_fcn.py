@@ -1,7 +1,10 @@
 """The recipes of fully convolutional networks against the paper and the released solvers."""
 
+import numpy as np
 import pytest
 from recipe_files import FILES, config_of, fields_of
+
+from jaxcnn.weights.preprocessing import IMAGENET
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,17 @@ def test_each_finer_network_starts_from_the_coarser_at_a_hundredth_of_the_rate()
         ]
         rates = [c.optim.learning_rate for c in configs]
         assert rates[1:] == pytest.approx([rates[0] / 100, rates[0] / 1e4])
+
+
+@pytest.mark.parametrize(
+    ("name", "classifier"),
+    [("fcn32s_alexnet", "alexnet:caffenet"), ("fcn32s_googlenet", "googlenet:googlenet")],
+)
+def test_pixels_have_the_scale_that_the_classifier_was_trained_on(name, classifier):
+    found, given = config_of(f"fcn:{name}").data, config_of(classifier).data
+    assert found.std == given.std == (1.0,)
+    vgg = config_of("fcn:fcn32s_vgg16").data
+    assert np.allclose((vgg.mean, vgg.std), 255 * np.array(IMAGENET), rtol=1e-4)
 
 
 def test_released_solvers_sum_over_pixels():

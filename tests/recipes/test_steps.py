@@ -94,7 +94,7 @@ def two_steps(config):
 
 
 def test_every_file_takes_steps():
-    assert {argument.split(":")[0] for argument in STEPS} | {"finetune"} == set(FILES)
+    assert {argument.split(":")[0] for argument in STEPS} | {"finetune", "folder"} == set(FILES)
 
 
 @pytest.mark.slow

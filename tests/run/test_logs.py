@@ -65,3 +65,18 @@ def test_a_terminal_gets_a_bar():
     bar.show(9, "loss 1.25")
     bar.close()
     assert "9/9" in terminal.getvalue() and "loss 1.25" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("split", "kind"),
+    [
+        ("test", "test"),
+        ("test[:100]", "test"),
+        ("val", "validation"),
+        ("validation[10%:]", "validation"),
+        ("train[90%:]", "evaluation"),
+        ("", "evaluation"),
+    ],
+)
+def test_images_are_called_by_their_split(split, kind):
+    assert logs.kind_of(split) == kind

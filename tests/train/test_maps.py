@@ -99,6 +99,7 @@ def test_network_and_data_speak_of_the_same():
         build(config, jax.devices()[:1])
 
 
+@pytest.mark.slow
 def test_a_run_evaluates_pixels(tmp_path):
     with jax.default_prng_impl("unsafe_rbg"):  # compiles in a tenth of the time
         row = train(tiny(), tmp_path, devices=jax.devices()[:1], pictures=False)

@@ -40,6 +40,21 @@ def assert_round_trip(name: str, variables: Any, state: dict[str, Any]) -> None:
         assert back[key].dtype == value.dtype and bool((back[key] == value).all()), f"{name}: {key}"
 
 
+# Between these widths and depths of a family nothing is new.
+BETWEEN = {
+    "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4", "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_lite1", "efficientnet_lite2", "efficientnet_lite3",
+    "vgg13", "vgg13_bn", "vgg16_bn", "vgg19", "resnet34", "resnet101",
+}  # fmt: skip
+
+
+def marks(model: str) -> tuple[Any, ...]:
+    if model in QUICK:
+        return ()
+    return (pytest.mark.slow, *[pytest.mark.exhaustive] * (model in BETWEEN))
+
+
 # On eight devices 3x3 convolutions are XLA's own and not Winograd's.
 ON_EIGHT = ("alexnet_owt", "resnet18")
 
@@ -51,7 +66,7 @@ LARGEST = 300
 @pytest.mark.parametrize(
     ("model", "devices"),
     [
-        pytest.param(model, devices, marks=() if model in QUICK else pytest.mark.slow)
+        pytest.param(model, devices, marks=marks(model))
         for model in MODELS
         for devices in ((1, 8) if model in ON_EIGHT else (1,))
     ],

@@ -26,13 +26,14 @@ def transform(images: Any, preprocess: Preprocess) -> np.ndarray:
     Raises DataError for a file that is missing or does not decode, and for an array of another
     type or shape.
 
-    >>> import numpy as np
-    >>> from jaxcnn.data import Preprocess, transform
-    >>> preprocess = Preprocess(image_size=32, mean=(127.5,) * 3, std=(127.5,) * 3)
-    >>> transform(np.zeros((48, 64, 3), np.uint8), preprocess).shape
-    (1, 32, 32, 3)
-    >>> float(transform([np.full((40, 40), 255, np.uint8)], preprocess).max())
-    1.0
+    Examples:
+      >>> import numpy as np
+      >>> from jaxcnn.data import Preprocess, transform
+      >>> preprocess = Preprocess(image_size=32, mean=(127.5,) * 3, std=(127.5,) * 3)
+      >>> transform(np.zeros((48, 64, 3), np.uint8), preprocess).shape
+      (1, 32, 32, 3)
+      >>> float(transform([np.full((40, 40), 255, np.uint8)], preprocess).max())
+      1.0
     """
     views = [eval_view(pixels, preprocess, key) for pixels, key in _each(images)]
     if not views:
