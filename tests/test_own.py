@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import cv2
 import jax
@@ -30,8 +31,12 @@ SHORT = ("optim.epochs=3", "eval_every=9", "tensorboard=False", "data.image_size
 
 @contextlib.contextmanager
 def fresh_imports():
-    """Forgets afterwards what the tests' own modules were, and where they were found."""
+    """Inside, only the test's own folders are searched; afterwards what they held is forgotten.
+
+    Other tests load config files, whose folders stay on the path for as long as the process lives.
+    """
     path = list(sys.path)
+    sys.path[:] = [place for place in path if not place.startswith(tempfile.gettempdir())]
     yield
     sys.path[:] = path
     for name in ("mine", "bad", "broken", "needy", "evil"):
