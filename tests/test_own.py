@@ -120,9 +120,15 @@ def test_every_command_finds_it_again_from_any_folder(project, elsewhere, capsys
     assert "Net has no field class_map" in capsys.readouterr().err
     assert evaluate.main(["--workdir", workdir, "--protocol=dense"]) == 2
     assert "needs a class map, and Net has no field class_map" in capsys.readouterr().err
-    assert export.main(["stablehlo", workdir, "--out", "exported"]) == 0
     assert export.main(["safetensors", workdir, "--out", "torch"]) == 2
     assert "neither torchvision nor timm has mine:Net" in capsys.readouterr().err
+
+
+def test_it_is_exported_from_any_folder(project, elsewhere):
+    pytest.importorskip("flatbuffers", reason="pip install -e '.[export]'")
+    workdir = str(project / "runs" / "mine")
+    assert export.main(["stablehlo", workdir, "--out", "exported"]) == 0
+    assert (elsewhere / "exported" / "export.json").is_file()
 
 
 def test_a_file_that_has_moved_is_one_sentence(project, elsewhere):
