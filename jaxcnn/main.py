@@ -32,6 +32,7 @@ from jaxcnn.errors import DONE, FAILED, KILLED, DeviceMemoryError, JaxcnnError
 from jaxcnn.files import writing
 from jaxcnn.parallel import failures, joining
 from jaxcnn.run import command, logs
+from jaxcnn.run.platform import on_the_cpu
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -96,10 +97,9 @@ def _rehearse(asked: command.Command) -> None:
     """
     from jaxcnn.costs.devices import parse_slice
     from jaxcnn.costs.report import layer_table, lines
-    from jaxcnn.parallel import topology
     from jaxcnn.train import elsewhere
 
-    topology.prepare()
+    on_the_cpu()
     console = rich.console.Console(highlight=False)
     for step in (elsewhere.TRAINING, elsewhere.EVALUATION):
         found = elsewhere.rehearse(asked.config, parse_slice(asked.target), step)

@@ -16,12 +16,9 @@ pip install 'jax[cuda13]'. Compiling takes from seconds to some minutes.
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Iterator
-
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # nothing runs, so let no accelerator be taken
 
 from rich.console import Console
 
@@ -33,6 +30,7 @@ from jaxcnn.errors import DONE, FAILED, JaxcnnError, UsageError, did_you_mean
 from jaxcnn.measure.options import positive, precision
 from jaxcnn.models import list_models
 from jaxcnn.run.command import parse as parse_config
+from jaxcnn.run.platform import on_the_cpu
 from jaxcnn.train import elsewhere
 from jaxcnn.train.elsewhere import EVALUATION, TRAINING, Rehearsed, rehearse
 from jaxcnn.train.setup import build_model
@@ -41,6 +39,7 @@ from jaxcnn.train.setup import build_model
 def main(arguments: list[str] | None = None) -> int:
     """Prints what each step costs; 0, 1 where one does not compile or fit, 2 for a bad command."""
     options = parse(arguments)
+    on_the_cpu()
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     fits = True
     if options.table:
@@ -50,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             fits &= found.fits
             say(found, options, console)
     except JaxcnnError as error:
-        print(f"rehearse: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return DONE if fits or options.fit else FAILED
 

@@ -21,11 +21,6 @@ ENVIRONMENT = {
 }
 
 
-def prepare() -> None:
-    """Keeps JAX on the CPU, so that no accelerator is taken; for a process that only compiles."""
-    jax.config.update("jax_platforms", "cpu")
-
-
 def tpu_devices(kind: str, shape: tuple[int, ...]) -> list[Any]:
     """The chips of a slice of `shape` of TPUs of `kind` ("v5e", ...), described.
 

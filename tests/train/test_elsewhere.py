@@ -2,6 +2,9 @@
 
 import dataclasses
 import importlib.util
+import os
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -136,6 +139,7 @@ def _odd():
     return config
 
 
+@pytest.mark.slow
 def test_preflight_for_a_target(tmp_path, capsys):
     """It says what the step costs there, or what to install; it leaves nothing behind."""
     flags = ["main", "--config=configs/lenet.py", f"--workdir={tmp_path / 'run'}"]
@@ -149,6 +153,20 @@ def test_preflight_for_a_target(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
     assert main.main([*flags, "--target=v5e"]) == 2
     assert "add --preflight" in capsys.readouterr().err
+
+
+def test_the_command_takes_no_accelerator():
+    """JAX would start its CUDA plugin on a machine without a GPU, and compile for none then."""
+    code = (
+        "import jax\nfrom jaxcnn.commands import rehearse\n"
+        "code = rehearse.main(['--models', 'lenet', '--target', 'v5e:3x3'])\n"
+        "print(code, jax.config.jax_platforms)"
+    )
+    environment = {name: os.environ[name] for name in os.environ if name != "JAX_PLATFORMS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == ["2", "cpu"] and done.stderr.startswith("error: ")
 
 
 def test_descriptions_of_gpus_have_the_published_figures():
