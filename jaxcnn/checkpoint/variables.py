@@ -1,7 +1,9 @@
 """The variables of a network on disk: saved alone, or loaded from a run or imported weights."""
 
+import glob
 import logging
 import pathlib
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,6 +85,8 @@ def save_variables(
         with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as writer:
             writer.save(path, args=args)
     except (OSError, ValueError) as error:
+        for partial in path.parent.glob(f"{glob.escape(path.name)}.orbax-checkpoint-tmp*"):
+            shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(f"could not write {path}: {reason(error)}") from error
     return path
 

@@ -11,9 +11,9 @@ how to get them). Exit codes: 0 done, 1 failed, 2 a flag or data that cannot wor
 """
 
 import argparse
-import sys
 
-from jaxcnn.errors import ConfigError, JaxcnnError
+from jaxcnn.commands.ending import ended
+from jaxcnn.errors import ConfigError
 from jaxcnn.run import logs
 
 
@@ -36,16 +36,8 @@ def main(argv: list[str] | None = None) -> int:
     """Serves until Ctrl-C, or writes the folder; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        workdirs = [text for text in args.workdir.split(",") if text]
-        if args.static:
-            static(args, workdirs)
-        else:
-            serve(args, workdirs)
-    except JaxcnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    workdirs = [text for text in args.workdir.split(",") if text]
+    return ended(lambda: (static if args.static else serve)(args, workdirs))
 
 
 def serve(args: argparse.Namespace, workdirs: list[str]) -> None:

@@ -8,9 +8,8 @@ between classes. Exit codes: 0 done, 1 failed, 2 a flag or data that cannot work
 
 import argparse
 import json
-import sys
 
-from jaxcnn.errors import JaxcnnError
+from jaxcnn.commands.ending import ended
 from jaxcnn.evaluate.segmentation import BANDS, SegmentationResult, evaluate_segmentation
 from jaxcnn.run import logs
 
@@ -36,20 +35,20 @@ def main(argv: list[str] | None = None) -> int:
     """Prints the measures; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        result = evaluate_segmentation(
-            args.workdir,
-            dataset=args.dataset,
-            data_dir=args.data_dir,
-            split=args.split,
-            best=args.best,
-            bands=[band for band in args.bands if band > 0],
-        )
-    except JaxcnnError as error:
-        print(error.sentence, file=sys.stderr)
-        return error.exit_code
+    return ended(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluates as `args` say, and prints what came out."""
+    result = evaluate_segmentation(
+        args.workdir,
+        dataset=args.dataset,
+        data_dir=args.data_dir,
+        split=args.split,
+        best=args.best,
+        bands=[band for band in args.bands if band > 0],
+    )
     print(as_json(result) if args.json else as_text(result))
-    return 0
 
 
 def as_json(result: SegmentationResult) -> str:

@@ -11,9 +11,8 @@ torchvision or timm, for the networks that they have. What differs from the netw
 """
 
 import argparse
-import sys
 
-from jaxcnn.errors import JaxcnnError
+from jaxcnn.commands.ending import ended
 from jaxcnn.export import bundle, hub, onnx_file, portable, safetensors, stablehlo
 from jaxcnn.export.bundle import Form
 from jaxcnn.run import logs
@@ -85,9 +84,4 @@ def main(argv: list[str] | None = None) -> int:
     """Exports and says so; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        print(run(args))
-    except JaxcnnError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return ended(lambda: print(run(args)))

@@ -17,13 +17,13 @@ names or shapes do not fit, a message says how, and nothing is written.
 
 import argparse
 import pathlib
-import sys
 
 import jax
 import numpy as np
 
 from jaxcnn.checkpoint.variables import save_variables
-from jaxcnn.errors import JaxcnnError, WeightsError
+from jaxcnn.commands.ending import ended
+from jaxcnn.errors import WeightsError
 from jaxcnn.weights import hub_folder
 from jaxcnn.weights.files import check_readers, read
 from jaxcnn.weights.packages import packaged_file
@@ -110,9 +110,5 @@ def run_folder(args: argparse.Namespace, folder: pathlib.Path, out: pathlib.Path
 
 def main(argv: list[str] | None = None) -> int:
     """Imports and says so, or says why not; returns the exit code."""
-    try:
-        print(run(parse(argv)))
-    except JaxcnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    args = parse(argv)
+    return ended(lambda: print(run(args)))

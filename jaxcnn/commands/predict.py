@@ -8,15 +8,15 @@ answer marked. Exit codes: 0 done, 1 failed, 2 a flag or an image that cannot wo
 
 import argparse
 import pathlib
-import sys
 
 import numpy as np
 from rich.console import Console
 
+from jaxcnn.commands.ending import ended
 from jaxcnn.data.images.views import to_pixels
 from jaxcnn.draw.figure import available
 from jaxcnn.draw.predictions import most_probable
-from jaxcnn.errors import FAILED, ConfigError, JaxcnnError
+from jaxcnn.errors import ConfigError
 from jaxcnn.evaluate import protocols
 from jaxcnn.evaluate.classify import UNKNOWN, classify
 from jaxcnn.evaluate.predictions import Predictions
@@ -63,12 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     """Prints and draws; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        run(args)
-    except (JaxcnnError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code if isinstance(error, JaxcnnError) else FAILED
-    return 0
+    return ended(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from jaxcnn.commands.ending import ended
 from jaxcnn.config.schema import Data
 from jaxcnn.data.prepare import statistics
 from jaxcnn.data.prepare.convert import Options
@@ -147,20 +148,17 @@ def measure(args: argparse.Namespace) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Prepares or measures; returns the exit code."""
     args = parse(arguments)
-    try:
-        if args.statistics:
-            measure(args)
-            return 0
-        place, shards = convert(args)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return ended(lambda: measure(args) if args.statistics else prepare(args))
+
+
+def prepare(args: argparse.Namespace) -> None:
+    """Writes the dataset, and prints what it holds and how it is read."""
+    place, shards = convert(args)
     say(place, shards)
     print(
         f"prepared {place}; read it with --config.data.name={place.parent.name} "
         f"--config.data.data_dir={args.out}"
     )
-    return 0
 
 
 def say(place: Path, shards: list[Shard]) -> None:

@@ -18,14 +18,15 @@ are layers with statistics. Auxiliary heads, which evaluation does not use, keep
 
 import argparse
 import pathlib
-import sys
 
 from jaxcnn.checkpoint.variables import save_variables
+from jaxcnn.commands.ending import ended
 from jaxcnn.data.sources.open import open_source
-from jaxcnn.errors import JaxcnnError, UsageError
+from jaxcnn.errors import UsageError
 from jaxcnn.evaluate.evaluation import settings_of
 from jaxcnn.evaluate.statistics import recompute
 from jaxcnn.evaluate.trained import load_trained
+from jaxcnn.files import writing
 from jaxcnn.run import logs
 
 
@@ -51,6 +52,8 @@ def run(args: argparse.Namespace) -> str:
     out = pathlib.Path(args.out or pathlib.Path(args.workdir) / "recomputed")
     if out.exists():
         raise UsageError(f"{out} exists already; remove it or give another --out")
+    with writing(out):  # said before the work, not after it
+        out.parent.mkdir(parents=True, exist_ok=True)
     trained = load_trained(args.workdir, args.best)
     data = settings_of(trained.metadata, args.dataset, args.data_dir, args.batch_size).data
     source = open_source(data, args.split or data.train_split)
@@ -89,9 +92,4 @@ def main(argv: list[str] | None = None) -> int:
     """Computes and says so, or says why not; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        print(run(args))
-    except JaxcnnError as error:
-        print(error.sentence, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return ended(lambda: print(run(args)))

@@ -22,11 +22,12 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from jaxcnn.commands.ending import ended
 from jaxcnn.config.schema import Config, Data, Optim
 from jaxcnn.costs.devices import parse_slice
 from jaxcnn.costs.report import HEAD, layer_table, lines, markdown_row
 from jaxcnn.draw.traffic import Bar, traffic_by_layer
-from jaxcnn.errors import DONE, FAILED, JaxcnnError, UsageError, did_you_mean
+from jaxcnn.errors import DONE, FAILED, UsageError, did_you_mean
 from jaxcnn.measure.options import positive, precision
 from jaxcnn.models import list_models
 from jaxcnn.run.command import parse as parse_config
@@ -40,18 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints what each step costs; 0, 1 where one does not compile or fit, 2 for a bad command."""
     options = parse(arguments)
     on_the_cpu()
+    fits: list[bool] = []
+    code = ended(lambda: fits.extend(said(options)))
+    return code or (DONE if options.fit or all(fits) else FAILED)
+
+
+def said(options: argparse.Namespace) -> Iterator[bool]:
+    """Whether each step that the options ask for fits; it is printed as soon as it is compiled."""
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    fits = True
     if options.table:
         print(HEAD, flush=True)
-    try:
-        for found in rehearsals(options):
-            fits &= found.fits
-            say(found, options, console)
-    except JaxcnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return DONE if fits or options.fit else FAILED
+    for found in rehearsals(options):
+        say(found, options, console)
+        yield found.fits
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

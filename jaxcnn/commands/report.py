@@ -10,9 +10,9 @@ work.
 """
 
 import argparse
-import sys
 
-from jaxcnn.errors import ConfigError, JaxcnnError
+from jaxcnn.commands.ending import ended
+from jaxcnn.errors import ConfigError
 from jaxcnn.pages import report
 from jaxcnn.run import logs
 
@@ -43,21 +43,21 @@ def main(argv: list[str] | None = None) -> int:
     """Writes the page and prints its path; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        if not report.available():
-            raise ConfigError("a report needs jinja2 and matplotlib: pip install jinja2 matplotlib")
-        path = report.write_report(
-            [text for text in args.workdir.split(",") if text],
-            args.out,
-            best=args.best,
-            dataset=args.dataset,
-            data_dir=args.data_dir,
-            split=args.split,
-            train_images=args.train_images,
-            progress=True,
-        )
-    except JaxcnnError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
+    return ended(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the page, and prints its path."""
+    if not report.available():
+        raise ConfigError("a report needs jinja2 and matplotlib: pip install jinja2 matplotlib")
+    path = report.write_report(
+        [text for text in args.workdir.split(",") if text],
+        args.out,
+        best=args.best,
+        dataset=args.dataset,
+        data_dir=args.data_dir,
+        split=args.split,
+        train_images=args.train_images,
+        progress=True,
+    )
     print(path)
-    return 0

@@ -11,11 +11,11 @@ flags, and docs/interpret.md explains every method.
 
 import argparse
 import pathlib
-import sys
 from collections.abc import Callable
 
+from jaxcnn.commands.ending import ended
 from jaxcnn.draw.figure import available
-from jaxcnn.errors import ConfigError, JaxcnnError
+from jaxcnn.errors import ConfigError
 from jaxcnn.interpret import class_activation, figures, segmentation, tables
 from jaxcnn.interpret.pictures import features as feature_pictures
 from jaxcnn.interpret.pictures import heatmap, kernels, maps, occlusion, saliency, sanity
@@ -78,15 +78,15 @@ def main(argv: list[str] | None = None) -> int:
     """Draws, prints what was written; returns the exit code."""
     args = parse(argv)
     logs.setup_logging()
-    try:
-        if not available():
-            raise ConfigError("pictures need matplotlib: pip install matplotlib")
-        for path in args.run(args, shown(args.command)):
-            print(path)
-    except JaxcnnError as error:
-        print(error.sentence, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return ended(lambda: draw(args))
+
+
+def draw(args: argparse.Namespace) -> None:
+    """Draws as `args` say, and prints the paths of the pictures."""
+    if not available():
+        raise ConfigError("pictures need matplotlib: pip install matplotlib")
+    for path in args.run(args, shown(args.command)):
+        print(path)
 
 
 def shown(what: str) -> Tell:

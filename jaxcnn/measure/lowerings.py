@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from jaxcnn import ops
 from jaxcnn.measure.timing import timed
-from jaxcnn.ops.lowerings import LOWERINGS, Geometry
+from jaxcnn.ops.geometry import Geometry
+from jaxcnn.ops.lowerings import LOWERINGS
 
 Row = dict[str, Any]
 

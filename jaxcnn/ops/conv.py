@@ -7,7 +7,8 @@ import jax
 from jax import lax
 
 from jaxcnn.ops import parallel, wide_gradient
-from jaxcnn.ops.lowerings import LOWERINGS, Geometry, Pads
+from jaxcnn.ops.geometry import Geometry, Pads
+from jaxcnn.ops.lowerings import LOWERINGS
 from jaxcnn.ops.pool import Padding
 from jaxcnn.ops.target import ANY, Target, current_target
 

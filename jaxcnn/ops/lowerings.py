@@ -14,29 +14,9 @@ from jax import lax
 
 from jaxcnn.ops import winograd as minimal_filtering
 from jaxcnn.ops.depthwise import Windows, depthwise
+from jaxcnn.ops.geometry import Array, Geometry, direct, padded
+from jaxcnn.ops.kernel_gradient import kernel_gradient
 from jaxcnn.ops.linear_map import Bilinear, bilinear
-
-Array = jax.Array
-Pads = tuple[tuple[int, int], tuple[int, int]]
-
-
-class Geometry(NamedTuple):
-    """What a convolution is, apart from the numbers: hashable."""
-
-    x: tuple[int, ...]  # [B, H, W, C]
-    kernel: tuple[int, ...]  # [kh, kw, C / groups, F]
-    strides: tuple[int, int]
-    pads: Pads
-    groups: int
-    dtype: jnp.dtype
-
-    @property
-    def out(self) -> tuple[int, int]:
-        h, w = (
-            (self.x[a + 1] + sum(self.pads[a]) - self.kernel[a]) // self.strides[a] + 1
-            for a in (0, 1)
-        )
-        return h, w
 
 
 class Lowering(NamedTuple):
@@ -44,43 +24,9 @@ class Lowering(NamedTuple):
     apply: Callable[..., Any]  # (x, kernel, geometry) -> y; `split` also takes `convolve`
 
 
-def direct(x: Array, kernel: Array, g: Geometry) -> Array:
-    """XLA's own convolution."""
-    pads = g.pads
-    if any(_gradient_aborts(g, axis) for axis in (0, 1)):
-        x, pads = _padded(x, pads), ((0, 0), (0, 0))
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        g.strides,
-        pads,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=g.groups,
-    )
-
-
-def _gradient_aborts(g: Geometry, axis: int) -> bool:
-    """Whether XLA may abort the process over the gradient of the images of a convolution.
-
-    That gradient is a convolution over a map spread by the stride. Where it has along one axis a
-    kernel of 2, a stride of 2 and no padding, XLA takes it for an axis of groups when it exchanges
-    image and kernel, which it does for a kernel larger than the image (SwapConvOperands in the
-    AlgebraicSimplifier of jaxlib 0.10.2). A map padded beforehand gives that gradient a padding.
-    """
-    taken = 2 * (g.out[axis] - 1)
-    narrow = (g.kernel[axis], g.strides[axis], g.pads[axis][0]) == (2, 2, 1)
-    return narrow and g.x[axis + 1] == taken
-
-
-def _padded(x: Array, pads: Pads) -> Array:
-    """x [B, H, W, C] with zeros around the map."""
-    zero = np.zeros((), x.dtype)
-    return lax.pad(x, zero, ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
-
-
 def matmul(x: Array, kernel: Array, g: Geometry) -> Array:
     """A 1x1 convolution as one matrix product over all pixels that its stride takes."""
-    x = _padded(x, g.pads)
+    x = padded(x, g.pads)
     x = x[:, :: g.strides[0], :: g.strides[1]]  # [B, H', W', C]
     c, f = g.kernel[2:]
     return (x.reshape(-1, c) @ kernel.reshape(c, f)).reshape(*x.shape[:3], f)  # [B, H', W', F]
@@ -135,14 +81,6 @@ def space_to_depth(x: Array, kernel: Array, g: Geometry) -> Array:
 
 # Pixels of the output from which a 3x3 convolution without padding is faster with it.
 FASTER_PADDED = 30 * 30
-# Pixels of the output in a piece. XLA:CPU reads the whole output gradient again for every row of
-# its weight gradient: it is three times faster in pieces that fit a cache.
-PIECE = 7_000
-# From this many channels on, a 3x3 kernel's gradient is faster by Winograd's sums than by either.
-WEIGHT_GRADIENT_CHANNELS = 128
-# A kernel's gradient is faster as matrix products from this many channels on, on maps of this size.
-PRODUCT_CHANNELS = 48
-PRODUCT_MAPS = (27 * 27, 80 * 80)  # pixels of the smallest and the largest
 
 
 def _direct_from_padded(x: Array, kernel: Array, g: Geometry) -> Array:
@@ -164,68 +102,6 @@ def _direct_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
     return dx
 
 
-def _weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
-    if _winograd_unusable(g) is None and min(g.kernel[2:]) >= WEIGHT_GRADIENT_CHANNELS:
-        return minimal_filtering.weight_gradient(x, dy, g.pads)
-    if _products_pay(g):
-        return weight_gradient_by_products(x, dy, g)
-    return blocked_weight_gradient(x, dy, g)
-
-
-def _products_pay(g: Geometry) -> bool:
-    rows, columns = g.out
-    several = g.kernel[0] * g.kernel[1] > 1
-    return (
-        several
-        and min(g.kernel[2:]) >= PRODUCT_CHANNELS
-        and PRODUCT_MAPS[0] <= rows * columns <= PRODUCT_MAPS[1]
-    )
-
-
-def weight_gradient_by_products(x: Array, dy: Array, g: Geometry) -> Array:
-    """The gradient of the kernel, for each of its places one matrix product over all pixels."""
-    x = _padded(x, g.pads)
-    (kh, kw, c, f), (sh, sw) = g.kernel, g.strides
-    rows, columns = g.out
-    pixels = dy.reshape(-1, f)  # [B H' W', F]
-    products = [
-        x[:, i : i + sh * (rows - 1) + 1 : sh, j : j + sw * (columns - 1) + 1 : sw].reshape(-1, c).T
-        @ pixels  # [C, F]
-        for i in range(kh)
-        for j in range(kw)
-    ]
-    return jnp.stack(products).reshape(g.kernel)  # [kh, kw, C, F]
-
-
-def blocked_weight_gradient(x: Array, dy: Array, g: Geometry) -> Array:
-    """The gradient of the kernel, one convolution for each piece of about `PIECE` pixels.
-
-    It is one piece where everything is small.
-    """
-    b, rows, columns = dy.shape[:3]
-    if b * rows * columns <= 4 * PIECE:
-        piece, examples = rows, b
-    else:
-        piece, examples = max(1, min(rows, PIECE // columns)), 1
-    x = _padded(x, g.pads)
-    (stride, _), kh = g.strides, g.kernel[0]
-    total: Any = None
-    for example in range(0, b, examples):
-        for row in range(0, rows, piece):
-            dy_part = dy[example : example + examples, row : row + piece]
-            x_part = x[
-                example : example + examples,
-                stride * row : stride * (row + dy_part.shape[1] - 1) + kh,
-            ]
-            part = g._replace(x=x_part.shape, pads=((0, 0), (0, 0)))
-            empty = jax.ShapeDtypeStruct(g.kernel, x.dtype)
-            (dk,) = jax.linear_transpose(
-                lambda k, x_part=x_part, part=part: direct(x_part, k, part), empty
-            )(dy_part)
-            total = dk if total is None else total + dk
-    return total
-
-
 def _winograd(x: Array, kernel: Array, g: Geometry) -> Array:
     return minimal_filtering.convolve(x, kernel, g.pads)
 
@@ -235,9 +111,9 @@ def _winograd_image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
 
 
 # `direct`, with the gradient of the kernel summed over pieces of the batch and the map.
-blocked = bilinear(Bilinear(_direct_from_padded, _direct_image_gradient, _weight_gradient))
+blocked = bilinear(Bilinear(_direct_from_padded, _direct_image_gradient, kernel_gradient))
 # A 3x3 convolution at stride 1 and the gradient of its images by Winograd's F(2x2, 3x3).
-winograd = bilinear(Bilinear(_winograd, _winograd_image_gradient, _weight_gradient))
+winograd = bilinear(Bilinear(_winograd, _winograd_image_gradient, kernel_gradient))
 
 
 def _groups_one(g: Geometry) -> str | None:

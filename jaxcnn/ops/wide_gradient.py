@@ -5,31 +5,29 @@ adds that over the devices before it converts it back. Here the conversion is pa
 matrix unit, which sums in float32 anyway, hands the gradient out unrounded.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.lowerings import Geometry, direct
+from jaxcnn.ops.geometry import Geometry, direct
+from jaxcnn.ops.linear_map import Bilinear, bilinear
 
 Array = jax.Array
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
 def convolve(x: Array, kernel: Array, g: Geometry) -> Array:
     """`direct` of x by the float32 `kernel` in the type of x; the kernel's gradient is float32."""
+    return _convolve(x, kernel, g)
+
+
+def _convolved(x: Array, kernel: Array, g: Geometry) -> Array:
     return direct(x, kernel.astype(x.dtype), g)
 
 
-def _convolve_backward(g: Geometry, saved, dy: Array):
-    x, kernel = saved
-    narrow = kernel.astype(x.dtype)
-    (dx,) = jax.linear_transpose(lambda x: direct(x, narrow, g), x)(dy)
-    return dx, kernel_gradient(x, dy, g)
-
-
-convolve.defvjp(lambda x, kernel, g: (convolve(x, kernel, g), (x, kernel)), _convolve_backward)
+def _image_gradient(dy: Array, kernel: Array, g: Geometry) -> Array:
+    x = jax.ShapeDtypeStruct(g.x, dy.dtype)
+    (dx,) = jax.linear_transpose(lambda x: _convolved(x, kernel, g), x)(dy)
+    return dx
 
 
 def kernel_gradient(x: Array, dy: Array, g: Geometry) -> Array:
@@ -57,18 +55,23 @@ def _around(g: Geometry, axis: int) -> tuple[int, int]:
     return before, reach - g.x[axis + 1] - before
 
 
-@jax.custom_vjp
 def product(x: Array, kernel: Array) -> Array:
     """x [B, D] times the float32 `kernel` [D, F] in the type of x; its gradient is float32."""
+    return _product(x, kernel, None)
+
+
+def _multiplied(x: Array, kernel: Array, _: None) -> Array:
     return x @ kernel.astype(x.dtype)
 
 
-def _product_backward(saved, dy: Array):
-    x, kernel = saved
-    dkernel = lax.dot_general(
-        x, dy, (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32
-    )  # [D, F]
-    return dy @ kernel.astype(x.dtype).T, dkernel
+def _input_gradient(dy: Array, kernel: Array, _: None) -> Array:
+    return dy @ kernel.astype(dy.dtype).T
 
 
-product.defvjp(lambda x, kernel: (product(x, kernel), (x, kernel)), _product_backward)
+def _matrix_gradient(x: Array, dy: Array, _: None) -> Array:
+    over_examples = (((0,), (0,)), ((), ()))
+    return lax.dot_general(x, dy, over_examples, preferred_element_type=jnp.float32)  # [D, F]
+
+
+_convolve = bilinear(Bilinear(_convolved, _image_gradient, kernel_gradient))
+_product = bilinear(Bilinear(_multiplied, _input_gradient, _matrix_gradient))

@@ -73,6 +73,6 @@ def test_ilsvrc_archives(archives, tmp_path, capsys):
     ],
 )
 def test_mistakes_are_one_sentence(arguments, expected, capsys):
-    assert prepare_data.main(arguments) == 1
+    assert prepare_data.main(arguments) == 2
     said = capsys.readouterr().err
     assert expected in said and said.count("\n") == 1

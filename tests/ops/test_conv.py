@@ -16,7 +16,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn import ops
 from jaxcnn.ops.conv import choose
-from jaxcnn.ops.lowerings import LOWERINGS, Geometry
+from jaxcnn.ops.geometry import Geometry
+from jaxcnn.ops.lowerings import LOWERINGS
 from jaxcnn.ops.target import ANY, Target
 
 SETTINGS = dict(

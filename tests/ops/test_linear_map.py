@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from jaxcnn import ops
+from jaxcnn.ops import wide_gradient
+from jaxcnn.ops.geometry import Geometry
 from jaxcnn.ops.linear_map import linear_map
 
 
@@ -35,6 +37,11 @@ def respond(x, scale):
     return ops.local_response_norm(x * scale[None, None, None], size=3, alpha=0.5, beta=0.75, k=2.0)
 
 
+def wide_convolution(x, kernel):
+    g = Geometry(x.shape, kernel.shape, (2, 1), ((1, 1), (1, 0)), 1, x.dtype)
+    return wide_gradient.convolve(x, kernel, g)
+
+
 def scaled_maximum(x, scale):
     return ops.max_pool(x * scale[None, None, None], 3, 2, padding=1, ceil=True)
 
@@ -54,6 +61,8 @@ CASES = {
 ON_ACCELERATORS = {
     "max_pool": CASES["max_pool"],
     "batch_norm_train": (normalise_around, numbers(0, 4, 3, 3, 2), numbers(1, 2)),
+    "wide convolution": (wide_convolution, numbers(0, 2, 5, 6, 2), numbers(1, 3, 2, 2, 3)),
+    "wide product": (wide_gradient.product, numbers(0, 3, 4), numbers(1, 4, 2)),
     "local_response_norm": (respond, numbers(0, 2, 2, 3, 6), numbers(1, 6)),
 }
 # fmt: on

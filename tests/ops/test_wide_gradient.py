@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.ops import wide_gradient
-from jaxcnn.ops.lowerings import Geometry, direct
+from jaxcnn.ops.geometry import Geometry, direct
 
 CASES = [
     ((2, 9, 8, 3), (3, 3, 3, 4), (1, 1), ((1, 1), (1, 1))),
