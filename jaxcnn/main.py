@@ -97,12 +97,12 @@ def _rehearse(asked: command.Command) -> None:
     """
     from jaxcnn.costs.devices import parse_slice
     from jaxcnn.costs.report import layer_table, lines
-    from jaxcnn.train import elsewhere
+    from jaxcnn.train import rehearsal
 
     on_the_cpu()
     console = rich.console.Console(highlight=False)
-    for step in (elsewhere.TRAINING, elsewhere.EVALUATION):
-        found = elsewhere.rehearse(asked.config, parse_slice(asked.target), step)
+    for step in (rehearsal.TRAINING, rehearsal.EVALUATION):
+        found = rehearsal.rehearse(asked.config, parse_slice(asked.target), step)
         console.print("\n".join(lines(found.row())), markup=False, soft_wrap=True)
         if found.forecast:
             console.print(layer_table(found.forecast.layers))

@@ -46,7 +46,7 @@ from jaxcnn.measure.pipeline import compare, pipeline_speed
 from jaxcnn.measure.steps import Row, step_times
 from jaxcnn.measure.tables import readable, table
 from jaxcnn.run.command import parse as parse_config
-from jaxcnn.train.rehearsal import train_step_row
+from jaxcnn.train.described import train_step_row
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -32,8 +32,8 @@ from jaxcnn.measure.options import positive, precision
 from jaxcnn.models import list_models
 from jaxcnn.run.command import parse as parse_config
 from jaxcnn.run.platform import on_the_cpu
-from jaxcnn.train import elsewhere
-from jaxcnn.train.elsewhere import EVALUATION, TRAINING, Rehearsed, rehearse
+from jaxcnn.train import rehearsal
+from jaxcnn.train.rehearsal import EVALUATION, TRAINING, Rehearsed, rehearse
 from jaxcnn.train.setup import build_model
 
 
@@ -89,7 +89,7 @@ def rehearsals(options: argparse.Namespace) -> Iterator[Rehearsed]:
     for config in configs(options, target.size):
         if options.fit:
             tried: list[Rehearsed] = []
-            largest = elsewhere.fit(config, target, tried.append)
+            largest = rehearsal.fit(config, target, tried.append)
             print(f"{config.model}: the largest batch that fits is {largest}", file=sys.stderr)
             yield from tried
             continue

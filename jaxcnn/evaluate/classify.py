@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxcnn.checkpoint.variables import check_classifies
 from jaxcnn.config.schema import Data
+from jaxcnn.data.images.inputs import read_file
 from jaxcnn.data.sources.base import Example, Indices
 from jaxcnn.errors import DataError
 from jaxcnn.evaluate.predictions import Predictions
@@ -39,14 +40,8 @@ class Files:
 
     def __getitem__(self, index: int) -> Example:
         path = self._paths[index]
-        try:
-            image = path.read_bytes()
-        except OSError as error:
-            raise DataError(
-                f"{path} cannot be read: {error.strerror}; give the path of a JPEG, PNG or WebP "
-                "file"
-            ) from None
-        return Example(image, self._labels.get(path.absolute().parent.name, UNKNOWN), str(path))
+        label = self._labels.get(path.absolute().parent.name, UNKNOWN)
+        return Example(read_file(path), label, str(path))
 
     def fetch(self, indices: Indices) -> list[Example]:
         """Several files at once."""

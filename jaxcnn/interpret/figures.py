@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn import layers
+from jaxcnn.data.images.inputs import read_file
 from jaxcnn.data.pipeline.stream import batches
 from jaxcnn.draw.predictions import most_probable
 from jaxcnn.errors import ConfigError
@@ -165,7 +166,7 @@ def _fcn4(wanted: Wanted) -> list[pathlib.Path]:
         networks[title if title not in networks else workdir] = segmentation.network_of(viewer)
     written = []
     for image in map(pathlib.Path, wanted.images):
-        encoded, path = segmentation.read_image(image), wanted.out / f"{image.stem}_fcn4.png"
+        encoded, path = read_file(image), wanted.out / f"{image.stem}_fcn4.png"
         names, truth = wanted.viewer.class_names, segmentation.mask_beside(image)
         written.append(segmentation.figure4(networks, names, encoded, path, truth=truth))
     if not written:

@@ -9,11 +9,12 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from jaxcnn.data.images.inputs import read_file
 from jaxcnn.data.images.maps import decode_map
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import resize, to_pixels, with_short_side
 from jaxcnn.draw.segments import overlay, panels
-from jaxcnn.errors import ConfigError, DataError
+from jaxcnn.errors import ConfigError
 from jaxcnn.interpret.viewer import Viewer
 
 Tell = Callable[[int, int], None]  # (images done, images in all)
@@ -84,7 +85,7 @@ def segment_images(
     folder, written = Path(out), []
     folder.mkdir(parents=True, exist_ok=True)
     for count, path in enumerate(map(Path, images), 1):
-        pixels = to_pixels(read_image(path), network.preprocess.channels, str(path))
+        pixels = to_pixels(read_file(path), network.preprocess.channels, str(path))
         classes = segment(network, pixels)
         picture = folder / f"{path.stem}_segments.png"
         columns = [("image", _rgb(pixels)), ("classes", overlay(pixels, classes))]
@@ -125,15 +126,6 @@ def mask_beside(image: Path) -> bytes | None:
     """The mask of ROOT/SPLIT/images/NAME.jpg in ROOT/SPLIT/masks/NAME.png, if it is there."""
     mask = image.parent.parent / "masks" / f"{image.stem}.png"
     return mask.read_bytes() if image.parent.name == "images" and mask.is_file() else None
-
-
-def read_image(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}; give the path of an image file"
-        ) from None
 
 
 def _rgb(pixels: np.ndarray) -> np.ndarray:

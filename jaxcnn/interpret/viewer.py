@@ -18,6 +18,7 @@ from jaxcnn.checkpoint.variables import (
     load_variables,
     model_of,
 )
+from jaxcnn.data.images.inputs import read_file
 from jaxcnn.data.images.preprocess import Preprocess
 from jaxcnn.data.images.views import eval_view, to_pixels
 from jaxcnn.errors import CheckpointError, ConfigError, DataError, nearest
@@ -67,12 +68,7 @@ class Viewer:
             raise DataError("no image was given; give the paths of JPEG, PNG or WebP files")
         originals, pixels, channels = [], [], self.preprocess.channels
         for path in map(pathlib.Path, paths):
-            try:
-                encoded = path.read_bytes()
-            except OSError as error:
-                raise DataError(
-                    f"{path} cannot be read: {error.strerror}; give the path of an image file"
-                ) from None
+            encoded = read_file(path)
             originals.append(to_pixels(encoded, 3, str(path)))
             pixels.append(to_pixels(encoded, channels, str(path)))
         stacked = np.stack([eval_view(image, self.preprocess) for image in pixels])

@@ -1,6 +1,8 @@
 """Networks on disk: saved alone, loaded from runs and imported weights, refused in one sentence."""
 
+import gc
 import logging
+import resource
 
 import jax
 import jax.numpy as jnp
@@ -79,6 +81,21 @@ def test_variables_round_trip(tmp_path, state):
     assert metadata["class_names"] == METADATA["class_names"]
     with pytest.raises(CheckpointError, match=r"could not write .*exists"):
         save_variables(path, jax.device_get(state.variables), METADATA)
+
+
+# Of several writes that fail at once Orbax raises one, and Python speaks of the others.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_cannot_be_written_leaves_nothing(tmp_path, state):
+    """A limit on the size of files stands for a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"could not write .*File too large"):
+            save_variables(tmp_path / "imported", jax.device_get(state.variables), METADATA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    gc.collect()  # that it speaks now, and not in another test
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_checkpoint_without_preprocessing_is_one_sentence(tmp_path, state):

@@ -8,7 +8,8 @@ import pytest
 from checkpoints import COLOUR, GREY, by_hand, checkpoint
 
 from jaxcnn.checkpoint.variables import load_variables, save_variables
-from jaxcnn.config.schema import Data
+from jaxcnn.config.schema import Config, Data
+from jaxcnn.config.validation import validate
 from jaxcnn.errors import ConfigError, DataError
 from jaxcnn.evaluate.evaluation import check_classes, evaluate
 
@@ -94,6 +95,17 @@ def of_folder(tmp_path, root, on_corrupt):
     data = Data(name="folder", data_dir=str(root), batch_size=4, on_corrupt=on_corrupt)
     names = ["cat", "dog"]
     return checkpoint(tmp_path / "w", "lenet", preprocess=COLOUR, data=data, class_names=names)[0]
+
+
+def test_a_run_that_began_by_other_rules_is_evaluated(tmp_path, devices):
+    """Today crops of an aspect without an area are refused before training."""
+    data = Data(batch_size=8, threads=2, aspect=(0.5, 2.0))
+    with pytest.raises(ConfigError, match=r"config.data.aspect"):
+        validate(Config(data=data))
+    where = checkpoint(tmp_path / "w", "lenet", preprocess=GREY, data=data)[0]
+    assert evaluate(where, devices=devices).count == 11
+    with pytest.raises(ConfigError, match=r"config.data.batch_size is -3"):
+        evaluate(where, batch_size=-3, devices=devices)
 
 
 def test_a_corrupt_image_is_an_error_that_names_it(folder, tmp_path):

@@ -44,7 +44,7 @@ def transform(images: Any, preprocess: Preprocess) -> np.ndarray:
 def _each(images: Any, key: str = "the image") -> Iterator[tuple[bytes | np.ndarray, str]]:
     """(encoded bytes or pixels uint8 [H, W, C], what errors call it) of every image."""
     if isinstance(images, str | os.PathLike):
-        yield _read(Path(images)), str(images)
+        yield read_file(Path(images)), str(images)
     elif isinstance(images, bytes):
         yield images, key
     elif isinstance(images, Image.Image):
@@ -58,7 +58,8 @@ def _each(images: Any, key: str = "the image") -> Iterator[tuple[bytes | np.ndar
         yield from _of_array(np.asarray(images), key)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of an image file that a user names; raises DataError where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -16,8 +16,8 @@ from jaxcnn.costs.gpu_targets import CHIPS, target_config
 from jaxcnn.costs.report import layer_table, lines
 from jaxcnn.costs.summary import summarize
 from jaxcnn.errors import ConfigError, UsageError
-from jaxcnn.train import elsewhere
-from jaxcnn.train.elsewhere import EVALUATION, largest_batch, rehearse
+from jaxcnn.train import rehearsal
+from jaxcnn.train.rehearsal import EVALUATION, largest_batch, rehearse
 
 ROWS = 8  # images a device
 
@@ -198,8 +198,8 @@ def test_reasons_are_sentences():
         "RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO "
         "temporaries (279.40G) exceeds available HBM (15.75G)."
     )
-    assert elsewhere.reason(error) == (
+    assert rehearsal.reason(error) == (
         "it does not fit: it needs 279.40G of the device's 15.75G of memory"
     )
     error = jax.errors.JaxRuntimeError("INTERNAL: a bug\nin two lines")
-    assert elsewhere.reason(error) == "the compiler refuses it: INTERNAL: a bug in two lines"
+    assert rehearsal.reason(error) == "the compiler refuses it: INTERNAL: a bug in two lines"
