@@ -33,12 +33,14 @@ def palette() -> np.ndarray:
 def overlay(image: np.ndarray, classes: np.ndarray, strength: float = STRENGTH) -> np.ndarray:
     """The image uint8 [H, W, 1 or 3] under the colours of its classes [H, W]: uint8 [H, W, 3] RGB.
 
-    Class 0, the background, stays as it is; edges between classes are white.
+    Class 0, the background, stays as it is; edges between classes are white. Under a colour the
+    image is grey, so that the colours are those of the legend on whatever they lie.
     """
     colour = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)
     painted = palette()[classes].astype(np.float32)  # [H, W, 3]
     share = np.where(classes == 0, 0.0, strength)[..., None]  # [H, W, 1]
-    mixed = np.round((1 - share) * colour + share * painted).astype(np.uint8)
+    under = np.where(share > 0, colour.mean(axis=-1, keepdims=True), colour)
+    mixed = np.round((1 - share) * under + share * painted).astype(np.uint8)
     if min(classes.shape) >= 160:  # lines of one pixel would hide a smaller picture
         mixed[edges(classes)] = 255
     return mixed

@@ -36,6 +36,14 @@ def test_background_stays_and_classes_are_painted():
     np.testing.assert_array_equal(edges(classes), found)
 
 
+def test_colours_are_the_legends_also_on_a_colourful_image():
+    image = np.full((4, 4, 3), (20, 30, 250), np.uint8)
+    painted = overlay(image, np.full((4, 4), 3), strength=0.5)  # olive on blue
+    red, green, blue = painted[0, 0].astype(int)
+    assert red == green and red - blue == 64
+    np.testing.assert_array_equal(overlay(image, np.zeros((4, 4), int)), image)
+
+
 def test_a_legend_has_a_square_for_each_class(tmp_path):
     drawn = legend([1, 2, 255], ["background", "cat", "dog"], 300)
     for number in (1, 2, 255):
