@@ -23,8 +23,12 @@ BUILD = (sys.executable, "-m", "hatchling", "build")
 
 
 def run(*command, cwd):
-    """What a command prints; it runs without PYTHONPATH, and fails the test where it fails."""
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """What a command prints; it fails the test where it fails.
+
+    It runs without PYTHONPATH, and without constraints that may be named from another folder.
+    """
+    left_out = ("PYTHONPATH", "PIP_CONSTRAINT")
+    env = {name: value for name, value in os.environ.items() if name not in left_out}
     done = subprocess.run(
         [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True
     )
