@@ -11,7 +11,7 @@ from jaxcnn.config.schema import Sharding
 from jaxcnn.costs import collectives
 from jaxcnn.costs.collectives import Collective
 from jaxcnn.errors import ConfigError
-from jaxcnn.train import rehearsal
+from jaxcnn.train import described
 
 # Lines as XLA writes them: groups as lists, as ranges and as axes of a mesh; several arrays in one;
 # started and awaited.
@@ -60,7 +60,7 @@ def test_what_is_no_exchange():
 
 def test_batch_norm_in_groups_exchanges_gradients_only():
     """A CIFAR ResNet over 8 devices: gradients, statistics and metrics, in three exchanges."""
-    row = rehearsal.train_step_row(
+    row = described.train_step_row(
         "resnet20",
         Sharding(data=8, model=1),
         batch=2,
@@ -79,7 +79,7 @@ def test_a_mesh_larger_than_the_machine_is_one_sentence():
     with pytest.raises(
         ConfigError, match="a mesh of data=16 model=2 needs more than the 8 devices here"
     ):
-        rehearsal.train_step_row("lenet", Sharding(data=16, model=2), batch=1, image_size=32)
+        described.train_step_row("lenet", Sharding(data=16, model=2), batch=1, image_size=32)
 
 
 def test_command_line_makes_its_own_devices():
